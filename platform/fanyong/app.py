@@ -1,0 +1,130 @@
+"""The application: the one place that knows every room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, Response, jsonify
+from flask_babel import Babel
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from redis import Redis
+
+from fanyong import cli
+from fanyong.config import Settings, from_environment
+from fanyong.events import subscribe
+from fanyong.identity.web import init_identity
+from fanyong.jobs.tending import register_tender
+from fanyong.payments import flows, provider, sandbox
+from fanyong.pluginhost.registry import registry
+from fanyong.signup.service import add_starter
+from fanyong.signup.views import bp as signup
+from fanyong.superadmin.views import bp as superadmin
+from fanyong.tenancy.database import TENANT_BIND, bind_tenant_engine, db
+from fanyong.tenancy.provision import tenant_login
+from fanyong.web import init_web
+from fanyong.web.binding import init_binding, init_database_errors
+from fanyong.web.callbacks import bp as callbacks
+from fanyong.web.locale import select_locale, select_timezone
+from fanyong.wechat.provider import wechat_provider_factory
+from tenants import api, console, shop, wiring
+from tenants import cli as tenant_cli
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Small pools: a brand's tables stay in a connection's memory, so few long-lived connections beat many.
+ENGINE_OPTIONS = {
+    "pool_size": 4,
+    "max_overflow": 12,
+    "pool_recycle": 900,
+    "connect_args": {"prepare_threshold": None},
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application for the given settings, or for those of the environment."""
+    settings = settings or from_environment()
+    app = Flask(
+        "fanyong",
+        root_path=str(Path(__file__).parent),
+        static_folder="web/static",
+        template_folder="web/templates",
+    )
+    _configure(app, settings)
+    init_binding(app, settings)
+    _init_database(app, settings)
+    _init_extensions(app, settings)
+    _init_payments(settings)
+    _init_features()
+    _init_pages(app)
+    cli.init_cli(app)
+    tenant_cli.init_cli(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.extensions["settings"] = settings
+    app.secret_key = settings.secret_key
+    app.config.update(
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https:"),
+        MAX_CONTENT_LENGTH=2 * 1024 * 1024,
+        WTF_CSRF_TIME_LIMIT=None,
+        DEVELOPMENT=settings.development,
+    )
+
+
+def _init_database(app: Flask, settings: Settings) -> None:
+    login = tenant_login(settings.database_url, secret_key=settings.secret_key)
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = ENGINE_OPTIONS
+    app.config["SQLALCHEMY_BINDS"] = {TENANT_BIND: {"url": login, **ENGINE_OPTIONS}}
+    db.init_app(app)
+    with app.app_context():
+        bind_tenant_engine(db.engines[TENANT_BIND])
+    Migrate(app, db, directory=str(ROOT / "migrations" / "platform"))
+    init_database_errors(app)
+
+
+def _init_extensions(app: Flask, settings: Settings) -> None:
+    app.extensions["redis"] = Redis.from_url(settings.redis_url)
+    app.config["BABEL_DEFAULT_LOCALE"] = "zh"
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
+    Babel(app, locale_selector=select_locale, timezone_selector=select_timezone)
+    init_identity(app)
+    csrf = CSRFProtect(app)
+    csrf.exempt(callbacks)
+    app.extensions["csrf_protect"] = csrf
+
+
+def _init_payments(settings: Settings) -> None:
+    provider.use_provider_factory(wechat_provider_factory(simulator_url=settings.simulator_url))
+    flows.use_callback_url(settings.callback_url)
+    sandbox.use_simulator(settings.simulator_url)
+    register_tender("sandbox", sandbox.open_sandbox)
+    register_tender("payments", flows.tend_payments)
+    register_tender("refunds", flows.tend_refunds)
+    register_tender("transfers", flows.tend_transfers)
+
+
+def _init_features() -> None:
+    if not registry.plugins():
+        registry.load_entry_points()
+    for event_type, handler in wiring.SUBSCRIPTIONS:
+        subscribe(event_type, handler)
+    for name, tender in wiring.TENDERS.items():
+        register_tender(name, tender)
+    wiring.register_probes()
+    for starter in wiring.STARTERS:
+        add_starter(starter)
+
+
+def _init_pages(app: Flask) -> None:
+    init_web(app)
+    for blueprint in (signup, superadmin, callbacks, console.blueprint(), shop.blueprint()):
+        app.register_blueprint(blueprint)
+    api.init_api(app)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(ok=True)

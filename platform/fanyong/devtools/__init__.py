@@ -1,0 +1,1 @@
+"""What `./dev` is made of; everything that runs before `.venv` exists uses the standard library only."""

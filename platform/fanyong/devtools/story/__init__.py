@@ -1,0 +1,1 @@
+"""The story player: it plays JSON files through the public doors and checks every figure they expect."""

@@ -1,0 +1,76 @@
+"""The format of a story file; `docs/story.md` explains each field in words of money."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fanyong.devtools.story.steps import Chosen, Key, Part, Step, Text
+
+DEFAULT_STOCK = 1_000
+
+
+class SettlementRules(Part):
+    """When commissions become the promoters' own: so many days after the goods were received."""
+
+    window_days: Annotated[int, Field(ge=0, le=365)] = 7
+
+
+class WithdrawalLimits(Part):
+    """What a promoter may take out, and what needs nobody's approval."""
+
+    minimum_fen: Annotated[int, Field(ge=10, le=100_000_000)] = 100
+    auto_approve_below_fen: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+
+
+class Compliance(Part):
+    """How many levels the brand may pay: 2 accepts the notice, 3 asks the platform for a waiver."""
+
+    levels: Literal[1, 2, 3] = 1
+    waiver_reason: Text = "waiver"
+    waiver_days: Annotated[int, Field(ge=1, le=3650)] = 365
+
+
+class Brand(Part):
+    """A brand that signs up for this story."""
+
+    key: Key
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    subdomain: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$")] | None = None
+    tiers: Chosen | None = None
+    plan: Chosen | None = None
+    settlement: SettlementRules = SettlementRules()
+    withdrawal: WithdrawalLimits = WithdrawalLimits()
+    compliance: Compliance = Compliance()
+
+
+class Product(Part):
+    """Something on sale."""
+
+    brand: Key
+    sku: Key
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    price_fen: Annotated[int, Field(ge=1, le=100_000_000)]
+    stock: Annotated[int, Field(ge=0, le=1_000_000)] = DEFAULT_STOCK
+    category: Annotated[str, Field(max_length=64)] = ""
+
+
+class StoryMember(Part):
+    """A person who logs in to a brand's mini-program; `via` is whose share brought them."""
+
+    brand: Key
+    key: Key
+    nickname: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    via: Key | None = None
+
+
+class Story(Part):
+    """A whole story file."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    note: str | None = None
+    brands: Annotated[list[Brand], Field(min_length=1, max_length=20)]
+    products: Annotated[list[Product], Field(max_length=500)] = Field(default_factory=list)
+    members: Annotated[list[StoryMember], Field(max_length=500)] = Field(default_factory=list)
+    steps: Annotated[list[Step], Field(max_length=5_000)] = Field(default_factory=list)

@@ -1,0 +1,238 @@
+"""One brand on the stage: its doors, what its story has named so far, and waiting until it has come to rest."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from fanyong.devtools.story.console import Console, SubdomainTaken, Superadmin, sign_up
+from fanyong.devtools.story.doors import Place, Refused, Unreachable
+from fanyong.devtools.story.format import Brand, Product, Story
+from fanyong.devtools.story.sandbox import Sandbox
+from fanyong.devtools.story.shop import Shop
+from fanyong.devtools.story.steps import Order
+
+#: A killed worker is back within seconds, and its work is found again by the next tick.
+_REST_SECONDS = 150.0
+_FIRST_LOOK_SECONDS = 0.02
+_LONGEST_LOOK_SECONDS = 0.5
+_SUFFIX_BYTES = 3
+_SLUG_LENGTH = 20
+
+
+class BrandExists(Exception):
+    """A story that fixes its subdomains was played here before."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """How the owner of a brand gets into its console."""
+
+    email: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An order that a story placed."""
+
+    id: str
+    number: str
+    buyer: str
+    wish: Order
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A withdrawal that a story asked for."""
+
+    id: str
+    member: str
+    transfer_number: str
+
+
+class Stage:
+    """A brand that signed up for a story."""
+
+    def __init__(self, brand: Brand, *, story: Story, place: Place, login: Login, sandbox: Sandbox) -> None:
+        self.brand = brand
+        self.place = place
+        self.login = login
+        self.sandbox = sandbox
+        self.console = Console(place)
+        self.shop = Shop(place, sandbox=sandbox)
+        self.members = {m.key: m for m in story.members if m.brand == brand.key}
+        self.products = [product for product in story.products if product.brand == brand.key]
+        self.orders: dict[str, Placed] = {}
+        self.withdrawals: dict[str, Asked] = {}
+        self.shares: dict[str, str] = {}
+        self.figures: dict[str, dict[str, Any]] = {}
+        self.offset_seconds = 0
+        self.mchid = self.appid = ""
+        self._offers: set[str] = set()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.console.close()
+        self.shop.close()
+
+    def enter(self) -> None:
+        """Log the owner in, and wait until the brand's merchant account in the sandbox is open."""
+        self.console.log_in(email=self.login.email, password=self.login.password)
+        until = time.monotonic() + _REST_SECONDS
+        while not (state := self.console.state()).get("mchid"):
+            if time.monotonic() > until:
+                raise Unreachable(f"{self.brand.name} got no merchant account in the sandbox")
+            time.sleep(_LONGEST_LOOK_SECONDS)
+        if state["mode"] != "sandbox":
+            raise Refused(
+                "not_a_sandbox", f"{self.brand.name} is {state['mode']}; stories play with sandbox money only"
+            )
+        self.mchid, self.appid = state["mchid"], state["appid"]
+
+    def set_up(self, superadmin: Superadmin) -> None:
+        """Give the brand its rules and its products, as the file says."""
+        brand, console = self.brand, self.console
+        days = {"window_days": str(brand.settlement.window_days)}
+        console.submit("/console/settings/settlement", days, page="/console/settings")
+        limits = brand.withdrawal
+        amounts = {"minimum": _plain(limits.minimum_fen), "auto_approve_below": _plain(limits.auto_approve_below_fen)}
+        console.submit("/console/settings/withdrawal", amounts, page="/console/settings")
+        if brand.tiers is not None:
+            console.choose("tiers", brand.tiers)
+        if brand.compliance.levels == 2:
+            self.accept_notice()
+        if brand.compliance.levels == 3:
+            self.waive(superadmin, levels=3, reason=brand.compliance.waiver_reason, days=brand.compliance.waiver_days)
+        if brand.plan is not None:
+            console.choose("plan", brand.plan)
+        for product in self.products:
+            self._offer_product(product)
+
+    def accept_notice(self) -> None:
+        """Accept the notice about two levels."""
+        self.console.submit("/console/compliance/accept-notice", {}, page="/console/plan")
+
+    def waive(self, superadmin: Superadmin, *, levels: int, reason: str, days: int) -> None:
+        """Have the platform allow more levels."""
+        superadmin.grant_waiver(
+            self.place.host.partition(".")[0],
+            levels=levels,
+            reason=reason,
+            days=days,
+            offset_seconds=self.offset_seconds,
+        )
+
+    def advance(self, seconds: int) -> None:
+        """Move the clocks of the brand and of its merchant to the same new offset."""
+        self.offset_seconds += seconds
+        # The brand's clock first: what WeChat closes because of the time, the brand then finds late, not early.
+        self.console.set_clock(offset_seconds=self.offset_seconds)
+        self.sandbox.set_clock(self.mchid, offset_seconds=self.offset_seconds)
+
+    def coupon(self, amount_fen: int) -> str | None:
+        """Return the code of a coupon over an amount, made on first use."""
+        if not amount_fen:
+            return None
+        code = f"STORY-{amount_fen}"
+        fields = {"code": code, "amount": _plain(amount_fen), "threshold": "0.00", "active": "y"}
+        self._offer("coupons", fields)
+        return code
+
+    def shipping(self, fee_fen: int) -> str | None:
+        """Return the code of a shipping method with a fee, made on first use."""
+        if not fee_fen:
+            return None
+        code = f"FREIGHT-{fee_fen}"
+        self._offer("shipping", {"code": code, "name": code, "fee": _plain(fee_fen), "active": "y"})
+        return code
+
+    def come_to_rest(self) -> None:
+        """Wait until everything that a step set off has reached the books; raises Refused for work that fails.
+
+        Callbacks are looked at before and after the open work: one that arrives in between makes new work.
+        """
+        until = time.monotonic() + _REST_SECONDS
+        pause = _FIRST_LOOK_SECONDS
+        while True:
+            quiet = not self.sandbox.has_undelivered(self.mchid)
+            state = self.console.state()
+            if state["failing_work"]:
+                raise Refused(
+                    "failing_work", f"{self.brand.name}: {state['failing_work']} pieces of work fail", details=state
+                )
+            if quiet and state["open_work"] == 0 and not self.sandbox.has_undelivered(self.mchid):
+                return
+            if time.monotonic() > until:
+                raise Unreachable(f"{self.brand.name} does not come to rest: {state}")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
+
+    def look_at_figures(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """Read everybody's figures again; returns (before, after) of each member who has logged in."""
+        changes = {}
+        for key in self.members:
+            if self.shop.knows(key):
+                before = self.figures.get(key, {})
+                self.figures[key] = self.shop.figures(key)
+                changes[key] = (before, self.figures[key])
+        return changes
+
+    def awards_of(self, member: str) -> list[dict[str, Any]]:
+        """Return all awards of a member, oldest first."""
+        return list(self.shop.pages("/promoter/awards", member=member))[::-1]
+
+    def _offer(self, kind: str, fields: dict[str, str]) -> None:
+        if fields["code"] not in self._offers:
+            self.console.submit(f"/console/offers/{kind}", fields, page="/console/offers")
+            self._offers.add(fields["code"])
+
+    def _offer_product(self, product: Product) -> None:
+        fields = {
+            "sku": product.sku,
+            "name": product.name,
+            "category": product.category,
+            "description": "",
+            "price": _plain(product.price_fen),
+            "stock": str(product.stock),
+            "on_sale": "y",
+        }
+        self.console.submit("/console/products/new", fields, done_before=("sku_taken",))
+
+
+def open_stage(brand: Brand, *, story: Story, place: Place, sandbox: Sandbox) -> Stage:
+    """Sign a brand up; raises BrandExists when the file fixes a subdomain that is taken."""
+    password = secrets.token_urlsafe(9)
+    for _ in range(5):
+        subdomain = brand.subdomain or f"{_slug(brand)}-{secrets.token_hex(_SUFFIX_BYTES)}"
+        login = Login(email=f"owner@{subdomain}.example", password=password)
+        try:
+            sign_up(place, name=brand.name, subdomain=subdomain, email=login.email, password=password)
+        except SubdomainTaken:
+            if brand.subdomain is not None:
+                raise BrandExists(
+                    f"there is a brand at {place.brand(subdomain).url} already, and the story fixes this subdomain, so it"
+                    " can be played only once here: take `subdomain` out of the file, or begin anew with ./dev reset"
+                ) from None
+            continue
+        return Stage(brand, story=story, place=place.brand(subdomain), login=login, sandbox=sandbox)
+    raise Refused("subdomain_taken", f"no free subdomain for {brand.name}")
+
+
+def _slug(brand: Brand) -> str:
+    """Return letters and digits of the brand's name, or of its key when the name has none."""
+    for text in (brand.name, brand.key):
+        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+        slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:_SLUG_LENGTH].strip("-")
+        if slug:
+            return slug
+    return "brand"
+
+
+def _plain(amount_fen: int) -> str:
+    """Return an amount as it is typed into a form: 1250 -> `12.50`."""
+    return f"{amount_fen // 100}.{amount_fen % 100:02d}"

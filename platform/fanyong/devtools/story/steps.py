@@ -1,0 +1,391 @@
+"""The steps of a story: one model each, told apart by `do`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+FIGURES = (
+    "estimated_fen",
+    "frozen_fen",
+    "pending_fen",
+    "available_fen",
+    "in_transfer_fen",
+    "paid_fen",
+    "debt_fen",
+)
+ORDER_STATES = ("created", "paid", "shipped", "received", "closed")
+WITHDRAWAL_STATES = ("requested", "approved", "rejected", "paid", "failed")
+
+Key = Annotated[str, Field(min_length=1, max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Fen = Annotated[int, Field(ge=0, le=10**10)]
+AboveZero = Annotated[int, Field(ge=1, le=10**10)]
+Pieces = Annotated[int, Field(ge=1, le=9_999)]
+
+
+def _spellings(name: str, info: FieldInfo) -> list[str]:
+    """Return what a field may be called in a file."""
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(choice) for choice in alias.choices]
+    return [alias if isinstance(alias, str) else name]
+
+
+class Part(BaseModel):
+    """A piece of a story file: exact types, and no field that is not known."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_field(cls, values: Any) -> Any:
+        """Name the fields there are when one is not known; pydantic would only say that it is not."""
+        allowed = [name for field, info in cls.model_fields.items() for name in _spellings(field, info)]
+        strange = [name for name in values if name not in allowed] if isinstance(values, dict) else []
+        if strange:
+            context = {"field": strange[0], "allowed": ", ".join(allowed)}
+            raise PydanticCustomError("unknown_field", "there is no such field; allowed: {allowed}", context)
+        return values
+
+
+class Chosen(Part):
+    """A plugin and its settings, as the console's form takes them."""
+
+    plugin: Key
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class BaseStep(Part):
+    """What every step may carry."""
+
+    #: May be left out of a file with one brand; reading the file fills it in.
+    brand: Key
+    note: str | None = None
+    expect_error: Key | None = None
+
+
+class MemberStep(BaseStep):
+    """A step that a member takes."""
+
+    member: Key = Field(validation_alias=AliasChoices("member", "by"))
+
+
+class Join(MemberStep):
+    """A member logs in, through somebody's share or not."""
+
+    do: Literal["join"]
+    via: Key | None = None
+
+
+class Share(MemberStep):
+    """A member shares a product, or the whole shop."""
+
+    do: Literal["share"]
+    sku: Key | None = None
+    name: Key | None = Field(default=None, validation_alias="as")
+
+
+class Quantity(Part):
+    """So many pieces of a product."""
+
+    sku: Key
+    quantity: Pieces = 1
+
+
+class Order(MemberStep):
+    """A member orders."""
+
+    do: Literal["order"]
+    name: Key | None = Field(default=None, validation_alias="as")
+    lines: Annotated[list[Quantity], Field(min_length=1, max_length=100)]
+    coupon_fen: Fen = 0
+    freight_fen: Fen = 0
+    via_share: Key | None = None
+
+
+class OrderStep(BaseStep):
+    """A step with an order of an earlier step."""
+
+    order: Key
+
+
+class Pay(OrderStep):
+    """The buyer pays; another amount or payer than the order's is a lie that must not work."""
+
+    do: Literal["pay"]
+    amount_fen: AboveZero | None = None
+    payer: Key | None = None
+    times: Annotated[int, Field(ge=1, le=100)] = 1
+
+    @property
+    def is_lie(self) -> bool:
+        """Return whether WeChat will tell of something other than what was asked for."""
+        return self.amount_fen is not None or self.payer is not None
+
+
+class Ship(OrderStep):
+    """The brand ships an order."""
+
+    do: Literal["ship"]
+
+
+class Receive(OrderStep):
+    """The buyer confirms the receipt."""
+
+    do: Literal["receive"]
+
+
+class RefundLine(Part):
+    """What a refund covers of one line; no quantity means all that is left of it."""
+
+    sku: Key | None = None
+    line: Annotated[int, Field(ge=0, le=99)] | None = None
+    quantity: Pieces | None = None
+
+    @model_validator(mode="after")
+    def _names_one_line(self) -> RefundLine:
+        if (self.sku is None) == (self.line is None):
+            raise ValueError("name the line by its sku or by its number (line, from 0), one of the two")
+        return self
+
+
+class Refund(OrderStep):
+    """The brand refunds lines and freight; no lines at all means all that is left of every line."""
+
+    do: Literal["refund"]
+    lines: Annotated[list[RefundLine], Field(max_length=100)] | None = None
+    freight_fen: Fen = 0
+    reason: Text = "refund"
+
+
+class Advance(BaseStep):
+    """Time passes for one brand."""
+
+    do: Literal["advance"]
+    days: Annotated[int, Field(ge=0, le=3_650)] = 0
+    hours: Annotated[int, Field(ge=0, le=87_600)] = 0
+    minutes: Annotated[int, Field(ge=0, le=5_256_000)] = 0
+    seconds: Annotated[int, Field(ge=0, le=315_360_000)] = 0
+
+    @property
+    def total_seconds(self) -> int:
+        """Return the whole span in seconds."""
+        return ((self.days * 24 + self.hours) * 60 + self.minutes) * 60 + self.seconds
+
+    @model_validator(mode="after")
+    def _moves(self) -> Advance:
+        if self.total_seconds == 0:
+            raise ValueError("say how far: days, hours, minutes or seconds above zero")
+        return self
+
+
+class Withdraw(MemberStep):
+    """A promoter asks for money."""
+
+    do: Literal["withdraw"]
+    amount_fen: AboveZero
+    name: Key | None = Field(default=None, validation_alias="as")
+    real_name: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+
+
+class WithdrawalStep(BaseStep):
+    """A step with a withdrawal of an earlier step."""
+
+    withdrawal: Key
+
+
+class Approve(WithdrawalStep):
+    """The brand lets a withdrawal go to WeChat."""
+
+    do: Literal["approve"]
+
+
+class Reject(WithdrawalStep):
+    """The brand refuses a withdrawal."""
+
+    do: Literal["reject"]
+    reason: Text = "rejected"
+
+
+class ConfirmTransfer(WithdrawalStep):
+    """The promoter confirms the transfer in WeChat; the money is in the wallet."""
+
+    do: Literal["confirm_transfer"]
+
+
+class ExpireTransfer(WithdrawalStep):
+    """Nobody confirmed the transfer; WeChat closes it."""
+
+    do: Literal["expire_transfer"]
+
+
+class Freeze(MemberStep):
+    """The brand freezes a promoter."""
+
+    do: Literal["freeze"]
+    reason: Text = "frozen"
+
+
+class Unfreeze(MemberStep):
+    """The brand lets a frozen promoter go on."""
+
+    do: Literal["unfreeze"]
+
+
+class AcceptNotice(BaseStep):
+    """The brand accepts the notice about two levels."""
+
+    do: Literal["accept_notice"]
+
+
+class Waiver(BaseStep):
+    """The platform allows a brand more levels for some time."""
+
+    do: Literal["waiver"]
+    levels: Literal[2, 3] = 3
+    reason: Text = "waiver"
+    days: Annotated[int, Field(ge=1, le=3_650)] = 365
+
+
+class SetTiers(BaseStep, Chosen):
+    """The brand chooses its tier structure."""
+
+    do: Literal["set_tiers"]
+
+
+class SetPlan(BaseStep, Chosen):
+    """The brand chooses its commission plan."""
+
+    do: Literal["set_plan"]
+
+
+class AwardExpectation(Part):
+    """One commission of an order; what is left out is not compared."""
+
+    sku: Key | None = None
+    beneficiary: Key
+    level: Annotated[int, Field(ge=0, le=9)] | None = None
+    kind: Literal["share", "self"] | None = None
+    rule: Key | None = None
+    base_fen: Fen | None = None
+    rate_bp: Fen | None = None
+    amount_fen: Fen | None = None
+    reversed_fen: Fen | None = None
+
+
+class Expect(BaseStep):
+    """What must be true now, of a member, an order, a withdrawal, a product, or all members together."""
+
+    do: Literal["expect"]
+    member: Key | None = None
+    order: Key | None = None
+    withdrawal: Key | None = None
+    product: Key | None = None
+    estimated_fen: Fen | None = None
+    frozen_fen: Fen | None = None
+    pending_fen: Fen | None = None
+    available_fen: Fen | None = None
+    in_transfer_fen: Fen | None = None
+    paid_fen: Fen | None = None
+    debt_fen: Fen | None = None
+    tier: str | None = None
+    frozen: bool | None = None
+    state: str | None = None
+    goods_fen: Fen | None = None
+    coupon_fen: Fen | None = None
+    freight_fen: Fen | None = None
+    total_fen: Fen | None = None
+    refunded_fen: Fen | None = None
+    amount_fen: Fen | None = None
+    reason: str | None = None
+    stock: Fen | None = None
+    sku: Key | None = None
+    awards: Annotated[list[AwardExpectation], Field(max_length=1_000)] | None = None
+
+    #: Whose fields are whose.
+    FIELDS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "member": (*FIGURES, "tier", "frozen"),
+        "order": (
+            "state",
+            "goods_fen",
+            "coupon_fen",
+            "freight_fen",
+            "total_fen",
+            "refunded_fen",
+            "awards",
+            "sku",
+        ),
+        "withdrawal": ("state", "amount_fen", "reason"),
+        "product": ("stock",),
+        "brand": FIGURES,
+    }
+
+    @property
+    def subject(self) -> str:
+        """Return whom the expectation is about; a brand means the sums over its members."""
+        named = [kind for kind in ("member", "order", "withdrawal", "product") if getattr(self, kind) is not None]
+        return named[0] if named else "brand"
+
+    @property
+    def expected(self) -> dict[str, object]:
+        """Return the values to be compared."""
+        names = self.FIELDS[self.subject]
+        return {name: getattr(self, name) for name in names if name in self.model_fields_set and name != "sku"}
+
+    @field_validator("expect_error")
+    @classmethod
+    def _has_no_error(cls, value: str | None) -> str | None:
+        if value is not None:
+            raise ValueError("an expectation looks and does nothing, so nothing can refuse it")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_its_subject(self) -> Expect:
+        kinds = [kind for kind in ("member", "order", "withdrawal", "product") if getattr(self, kind) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"one subject a step, not {' and '.join(kinds)}")
+        common = {"do", "brand", "note", "member", "order", "withdrawal", "product"}
+        allowed = self.FIELDS[self.subject]
+        strange = sorted(self.model_fields_set - common - set(allowed))
+        if strange:
+            raise ValueError(f"{', '.join(strange)}: not known of a {self.subject}; allowed: {', '.join(allowed)}")
+        if not self.expected:
+            raise ValueError(f"nothing to compare; allowed: {', '.join(allowed)}")
+        states = {"order": ORDER_STATES, "withdrawal": WITHDRAWAL_STATES}.get(self.subject, ())
+        if self.state is not None and self.state not in states:
+            raise ValueError(f"state: {self.state!r} is none of {', '.join(states)}")
+        return self
+
+
+Step = Annotated[
+    Join
+    | Share
+    | Order
+    | Pay
+    | Ship
+    | Receive
+    | Refund
+    | Advance
+    | Withdraw
+    | Approve
+    | Reject
+    | ConfirmTransfer
+    | ExpireTransfer
+    | Freeze
+    | Unfreeze
+    | AcceptNotice
+    | Waiver
+    | SetTiers
+    | SetPlan
+    | Expect,
+    Field(discriminator="do"),
+]
+
+#: The steps there are, by the word that `do` names them with.
+STEP_MODELS: dict[str, type[BaseStep]] = {
+    get_args(model.model_fields["do"].annotation)[0]: model for model in get_args(get_args(Step)[0])
+}

@@ -1,0 +1,79 @@
+"""Every extension point of Fanyong, one sentence each: the whole contract between the core and a plugin.
+
+A plugin is an object with the attributes of `Plugin` and the hooks of its kind. It is found through the entry
+point group `fanyong.plugins`. Hooks are pure: values in, values out, no database, no clock, no network, so that
+the same code pays, previews and is tested. `docs/plugins.md` shows each hook at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import pluggy
+from pydantic import BaseModel
+
+from fanyong.values import AwardProposal, OrderFacts, SettingsProblem, Tier, TierFacts
+
+PROJECT = "fanyong"
+PluginKind = Literal["tier_structure", "commission_plan"]
+KINDS: tuple[PluginKind, ...] = ("tier_structure", "commission_plan")
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """What every plugin declares."""
+
+    name: str
+    version: str
+    #: The versions of Fanyong it works with, for example `fanyong>=0.1,<1`; checked when it is loaded.
+    requires: str
+    kind: PluginKind
+    #: What the console shows; lazy translations are welcome.
+    title: Any
+    summary: Any
+    #: The pydantic model that its form is drawn from; it refuses unknown fields.
+    settings_model: type[BaseModel]
+
+
+class TierStructurePlugin(Plugin, Protocol):
+    """A tier structure: which ranks there are, and who holds which."""
+
+    def tiers(self, settings: BaseModel) -> Sequence[Tier]: ...
+
+    def decide_tier(self, settings: BaseModel, facts: TierFacts) -> str | None: ...
+
+
+class CommissionPlanPlugin(Plugin, Protocol):
+    """A commission plan: who earns how much of which line."""
+
+    def plan_levels(self, settings: BaseModel) -> int: ...
+
+    def propose_awards(self, settings: BaseModel, facts: OrderFacts) -> Sequence[AwardProposal]: ...
+
+
+class HookSpecs:
+    """The hooks themselves; each is asked of the one plugin that a brand has activated for its kind."""
+
+    @hookspec(firstresult=True)
+    def tiers(self, settings: BaseModel) -> Sequence[Tier] | None:
+        """Return the ranks of a tier structure, lowest first."""
+
+    @hookspec(firstresult=True)
+    def decide_tier(self, settings: BaseModel, facts: TierFacts) -> str | None:
+        """Return the key of the tier a member should hold now, or None for a member who is no promoter."""
+
+    @hookspec(firstresult=True)
+    def plan_levels(self, settings: BaseModel) -> int | None:
+        """Return the highest level of the upline a commission plan pays; the compliance policy is asked about it."""
+
+    @hookspec(firstresult=True)
+    def propose_awards(self, settings: BaseModel, facts: OrderFacts) -> Sequence[AwardProposal] | None:
+        """Return who should earn which rate of which line; policy, caps and rounding come after, in the core."""
+
+    @hookspec(firstresult=True)
+    def check_settings(self, settings: BaseModel, tiers: Sequence[Tier]) -> Sequence[SettingsProblem] | None:
+        """Return what is wrong with settings that each field alone allows, for example rates of an unknown tier."""

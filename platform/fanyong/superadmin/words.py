@@ -1,0 +1,34 @@
+"""How the audit trail is told to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+from flask_babel import lazy_gettext as _l
+
+_ACTIONS = {
+    "staff.created": _l("Staff account made"),
+    "staff.logged_in": _l("Logged in"),
+    "tenant.active": _l("Brand resumed"),
+    "tenant.signed_up": _l("Brand signed up"),
+    "tenant.suspended": _l("Brand suspended"),
+    "waiver.granted": _l("Waiver granted"),
+    "waiver.revoked": _l("Waiver revoked"),
+}
+
+
+def action_name(action: str) -> str:
+    """Return what an action is called; one without a name of its own is shown as it is."""
+    return str(_ACTIONS.get(action, action))
+
+
+def details_text(details: dict[str, Any]) -> str:
+    """Return the details of an entry on one line, without those that say nothing."""
+    return ", ".join(f"{key}: {value}" for key, value in details.items() if value not in (None, ""))
+
+
+def register_words(bp: Blueprint) -> None:
+    """Offer both to the templates."""
+    bp.app_template_filter("action_name")(action_name)
+    bp.app_template_filter("details_text")(details_text)

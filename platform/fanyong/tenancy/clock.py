@@ -1,0 +1,53 @@
+"""A brand's time: the database's clock, which a sandbox brand may move forward to try things out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from pydantic import Field
+
+from fanyong.errors import FanyongError
+from fanyong.tenancy import settings
+from fanyong.tenancy.database import session
+
+MAX_OFFSET_SECONDS = 10 * 366 * 86_400
+
+
+class ClockRunsForward(FanyongError):
+    code = "clock_runs_forward"
+    status = 422
+    message = _l("A test clock can only be moved forward, and by ten years at most.")
+
+
+class TestClock(settings.SettingsGroup):
+    """How far a sandbox brand's clock is ahead of the database's; a live brand's is never moved."""
+
+    key: ClassVar[str] = "test_clock"
+    offset_seconds: int = Field(default=0, ge=0, le=MAX_OFFSET_SECONDS)
+
+
+def server_now() -> datetime:
+    """Return the database's time, which no test clock moves."""
+    return session().scalars(sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))).one()
+
+
+def brand_now() -> datetime:
+    """Return the bound brand's present time, by the database's clock."""
+    offset = settings.load(TestClock).offset_seconds
+    return server_now() + timedelta(seconds=offset)
+
+
+def set_test_clock(*, offset_seconds: int, actor: str) -> TestClock:
+    """Move the bound brand's test clock to an absolute offset, so that saying it twice changes nothing more.
+
+    The caller checks that the brand is in sandbox mode. Raises ClockRunsForward.
+    """
+    present = settings.load(TestClock)
+    if not present.offset_seconds <= offset_seconds <= MAX_OFFSET_SECONDS:
+        raise ClockRunsForward
+    clock = TestClock(offset_seconds=offset_seconds)
+    settings.save(clock, actor=actor)
+    return clock

@@ -1,0 +1,177 @@
+"""A percentage by level of the upline and by tier, with exceptions for categories and products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from pydantic import BaseModel, ConfigDict, Field
+
+from fanyong.hooks import PluginKind, hookimpl
+from fanyong.values import AwardProposal, LineFacts, OrderFacts, Person, SettingsProblem, Tier
+
+FULL_BP = 10_000
+ANY_TIER = ""
+_LEVEL = Field(ge=1, le=3, title=_l("Level"), description=_l("1 is whoever brought the buyer."))
+_TIER = Field(
+    default=ANY_TIER,
+    max_length=32,
+    title=_l("Tier"),
+    description=_l("Empty: every tier without a rate of its own."),
+    json_schema_extra={"choices": "tiers"},
+)
+_RATE = Field(ge=0, le=FULL_BP, title=_l("Rate"), json_schema_extra={"unit": "bp"})
+
+
+class LevelRate(BaseModel):
+    """What one level earns, for one tier or for all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: int = _LEVEL
+    tier: str = _TIER
+    rate_bp: int = _RATE
+
+
+class Override(BaseModel):
+    """Another rate for one product or one category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scope: Literal["sku", "category"] = Field(
+        title=_l("For"),
+        json_schema_extra={"labels": {"sku": _l("One product"), "category": _l("One category")}},
+    )
+    target: str = Field(min_length=1, max_length=64, title=_l("SKU or category"))
+    level: int = _LEVEL
+    tier: str = _TIER
+    rate_bp: int = _RATE
+
+
+class Settings(BaseModel):
+    """The brand's rates; the most specific one wins: SKU before category before the brand's own, tier before all tiers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rates: list[LevelRate] = Field(
+        default=[LevelRate(level=1, rate_bp=1_000)],
+        min_length=1,
+        max_length=100,
+        title=_l("Rates of the brand"),
+    )
+    overrides: list[Override] = Field(
+        default=[],
+        max_length=500,
+        title=_l("Exceptions"),
+        description=_l("For single products and categories."),
+    )
+
+
+class PlanLevels:
+    """The commission plan `plan_levels`."""
+
+    name = "plan_levels"
+    version = "1.0"
+    requires = "fanyong>=0.1,<1"
+    kind: PluginKind = "commission_plan"
+    title = _l("Percent by level and tier")
+    summary = _l("Whoever brought the buyer earns a percentage, and so may the one or two above.")
+    settings_model = Settings
+
+    @hookimpl
+    def plan_levels(self, settings: Settings) -> int:
+        """Return the highest level with a rate above zero."""
+        return max((key[2] for _path, key, rate_bp in _rows(settings) if rate_bp), default=0)
+
+    @hookimpl
+    def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[AwardProposal]:
+        """Propose, for each line and each level, the most specific rate there is."""
+        table = _table(settings)
+        return [
+            AwardProposal(
+                line_id=line.line_id,
+                beneficiary_id=person.member_id,
+                kind="share",
+                level=person.level,
+                rule=rule,
+                base_fen=line.paid_fen,
+                rate_bp=rate_bp,
+                because=f"level {person.level}",
+            )
+            for line in facts.lines
+            for person in facts.upline
+            for rule, rate_bp in _best(table, line, person)
+        ]
+
+    @hookimpl
+    def check_settings(self, settings: Settings, tiers: Sequence[Tier]) -> Sequence[SettingsProblem]:
+        """Refuse rates that stand twice, name unknown tiers, or together give away more than was paid."""
+        return [*_repeated(settings), *_unknown_tiers(settings, tiers), *_too_much(settings)]
+
+
+Table = dict[tuple[str, str, int, str], int]
+
+
+def _table(settings: Settings) -> Table:
+    table: Table = {("brand", "", rate.level, rate.tier): rate.rate_bp for rate in settings.rates}
+    table |= {(o.scope, o.target, o.level, o.tier): o.rate_bp for o in settings.overrides}
+    return table
+
+
+def _best(table: Table, line: LineFacts, person: Person) -> Iterator[tuple[str, int]]:
+    """Yield the rule and rate that hold for one line and person, or nothing."""
+    for scope, target in (("sku", line.sku), ("category", line.category), ("brand", "")):
+        for tier in dict.fromkeys((person.tier or ANY_TIER, ANY_TIER)):
+            rate_bp = table.get((scope, target, person.level, tier))
+            if rate_bp is not None:
+                name = f"levels:{person.level}" if scope == "brand" else f"levels:{person.level}:{scope}:{target}"
+                yield (f"{name}:{tier}" if tier else name), rate_bp
+                return
+
+
+def _rows(settings: Settings) -> Iterator[tuple[str, tuple[str, str, int, str], int]]:
+    for index, rate in enumerate(settings.rates):
+        yield f"rates.{index}", ("brand", "", rate.level, rate.tier), rate.rate_bp
+    for index, override in enumerate(settings.overrides):
+        key = (override.scope, override.target, override.level, override.tier)
+        yield f"overrides.{index}", key, override.rate_bp
+
+
+def _repeated(settings: Settings) -> Iterator[SettingsProblem]:
+    seen = set()
+    for path, key, _rate in _rows(settings):
+        if key in seen:
+            yield SettingsProblem(f"{path}.rate_bp", _("There is another rate for the same level, tier and goods."))
+        seen.add(key)
+
+
+def _unknown_tiers(settings: Settings, tiers: Sequence[Tier]) -> Iterator[SettingsProblem]:
+    known = {tier.key for tier in tiers}
+    for path, (_scope, _target, _level, tier), _rate in _rows(settings):
+        if tier and tier not in known:
+            yield SettingsProblem(f"{path}.tier", _("There is no tier “%(tier)s”.", tier=tier))
+
+
+def _too_much(settings: Settings) -> Iterator[SettingsProblem]:
+    """Check the worst case of each kind of goods: every level held by the tier that earns most there."""
+    table = _table(settings)
+    goods = {("brand", "")} | {(scope, target) for scope, target, _level, _tier in table}
+    for scope, target in sorted(goods):
+        total = sum(_highest(table, scope, target, level) for level in (1, 2, 3))
+        if total > FULL_BP:
+            path = next(p for p, key, _rate in _rows(settings) if key[:2] == (scope, target) or scope == "brand")
+            yield SettingsProblem(
+                f"{path}.rate_bp",
+                _("All levels together would give away %(percent)s %%.", percent=total / 100),
+            )
+
+
+def _highest(table: Table, scope: str, target: str, level: int) -> int:
+    own = [r for (s, t, lv, _tier), r in table.items() if (s, t, lv) == (scope, target, level)]
+    brand = [r for (s, _t, lv, _tier), r in table.items() if (s, lv) == ("brand", level)]
+    return max([*own, *([] if own else brand)], default=0)
+
+
+plugin = PlanLevels()

@@ -1,0 +1,17 @@
+"""The blueprint of the API."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+
+from fanyong.errors import NotFound
+from fanyong.tenancy.context import bound_tenant
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1", template_folder="templates")
+
+
+@bp.before_request
+def refuse_strange_addresses() -> None:
+    """Answer 404 where no brand is bound, and for a NUL, which the database refuses even to compare."""
+    if bound_tenant() is None or any("\0" in str(value) for value in (request.view_args or {}).values()):
+        raise NotFound

@@ -1,0 +1,140 @@
+"""The promoter centre: figures, every line behind them, and the team."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tenants.api.schemas.common import Answer, Fen, Id, Page, PageQuery, Sku, Time
+from tenants.api.texts import mark as _
+
+AccountName = Literal["estimated", "frozen", "available", "in_transfer", "paid", "debt"]
+MovementKind = Literal["award", "receive", "release", "offset", "reverse", "hold", "paid", "return"]
+
+
+class Promoter(Answer):
+    """A promoter's standing and money."""
+
+    member_id: Id
+    nickname: str = Field(examples=["乔木"])
+    tier: str | None = Field(examples=["promoter"], description=_("null for a member who is no promoter."))
+    tier_name: str | None = Field(examples=["推广员"])
+    frozen: bool = Field(description=_("Whether the brand has put this account on hold."))
+    estimated_fen: Fen = Field(examples=[900], description=_("Earned; waits until the buyer has the goods."))
+    frozen_fen: Fen = Field(examples=[300], description=_("Waits for the end of the after-sale window."))
+    pending_fen: Fen = Field(examples=[1200], description=_("estimated_fen + frozen_fen."))
+    available_fen: Fen = Field(examples=[5000], description=_("Can be withdrawn now."))
+    in_transfer_fen: Fen = Field(examples=[0], description=_("In withdrawals that are not finished."))
+    paid_fen: Fen = Field(examples=[20000], description=_("Has reached the wallet."))
+    debt_fen: Fen = Field(
+        examples=[0],
+        description=_("Owed to the shop because orders were refunded later; new commissions repay it first."),
+    )
+
+
+class Explanation(Answer):
+    """Why an award is what it is: the same row that was paid from."""
+
+    text: str = Field(
+        examples=["10.00% of ¥90.00, paid for TEA-100 after discounts, is ¥9.00 (rounded down to the fen)."],
+        description=_("In words, in the language of Accept-Language."),
+    )
+    rule: str = Field(examples=["levels:1"])
+    because: str = Field(examples=[""])
+    plan: str = Field(examples=["plan_levels"])
+    plan_version: int = Field(examples=[2])
+    tier: str | None = Field(examples=["promoter"])
+    level: int = Field(examples=[1])
+    line_paid_fen: Fen
+    base_fen: Fen
+    rate_bp: int = Field(examples=[1000])
+    exact_fen_times_10000: int = Field(examples=[9000000])
+    rounding: str = Field(examples=["floor"])
+    cap: str | None = Field(
+        default=None, description=_("line_paid: all awards of a line were scaled down to what was paid.")
+    )
+    cap_fen: int | None = None
+    amount_fen: Fen = Field(examples=[900])
+
+
+class Award(Answer):
+    """A commission."""
+
+    id: Id
+    order_id: Id
+    order_number: str = Field(examples=["2611220000000042"])
+    line_id: Id
+    position: int = Field(examples=[0], description=_("The order's line, counted from 0."))
+    sku: Sku
+    product_name: str = Field(examples=["茉莉花茶 100 克"])
+    kind: Literal["share", "self"] = Field(description=_("self: on a purchase of one's own."))
+    level: int = Field(
+        examples=[1],
+        description=_("1: you brought the buyer; 2: somebody you brought did; 0: you are the buyer."),
+    )
+    rule: str = Field(examples=["levels:1"])
+    base_fen: Fen
+    rate_bp: int = Field(examples=[1000], description=_("Hundredths of a percent."))
+    amount_fen: Fen = Field(examples=[900])
+    reversed_fen: Fen = Field(examples=[0], description=_("What refunds took back of it."))
+    state: Literal["estimated", "frozen", "released", "reversed"]
+    awarded_at: Time
+    due_at: Time | None = Field(description=_("When it can be withdrawn; null before the buyer has the goods."))
+    released_at: Time | None
+    explanation: Explanation
+
+
+class AwardPage(Page[Award]):
+    """One's own commissions, newest first."""
+
+
+class Change(Answer):
+    """By how much a figure changed."""
+
+    account: AccountName
+    change_fen: int = Field(
+        examples=[900], description=_("Added up over all movements, it is the figure of the account.")
+    )
+
+
+class Movement(Answer):
+    """One posting of the books, as far as it is one's own."""
+
+    id: Id
+    at: Time
+    kind: MovementKind
+    text: str = Field(examples=["Commission earned; it waits until the buyer has the goods."])
+    amount_fen: Fen = Field(examples=[900])
+    changes: list[Change]
+    source_id: Id = Field(description=_("The award, refund or withdrawal behind it."))
+
+
+class StatementQuery(PageQuery):
+    """Which movements."""
+
+    account: AccountName | None = Field(default=None, description=_("Only movements of this account."))
+
+
+class StatementPage(Page[Movement]):
+    """The postings behind one's figures, newest first."""
+
+
+class TeamMember(Answer):
+    """Somebody who came through one's shares, or through theirs."""
+
+    member_id: Id
+    nickname: str = Field(examples=["茉莉"])
+    level: int = Field(examples=[1], description=_("1: brought by you; 2: by somebody you brought, and so on."))
+    tier: str | None = Field(examples=["promoter"])
+    joined_at: Time
+
+
+class TeamQuery(PageQuery):
+    """Which part of the team."""
+
+    level: Annotated[int, Field(ge=1, le=3)] | None = Field(default=None, description=_("Only this level."))
+
+
+class TeamPage(Page[TeamMember]):
+    """One's team down to the third level, newest first."""

@@ -1,0 +1,163 @@
+"""The promoter centre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from fanyong.compliance.service import MAX_LEVELS
+from fanyong.tenancy.database import session
+from tenants.api import words
+from tenants.api.auth import current_member
+from tenants.api.blueprint import bp
+from tenants.api.operations import operation
+from tenants.api.schemas import promoter as schemas
+from tenants.api.schemas.common import PageQuery
+from tenants.api.texts import mark as _
+from tenants.commissions import service as commissions
+from tenants.commissions.models import Accrual, Award
+from tenants.ledger import service as ledger
+from tenants.ledger.models import Posting
+from tenants.members import service as members
+from tenants.members.models import Member
+from tenants.orders.models import Order, OrderLine
+from tenants.promoters import service as promoters
+from tenants.promoters.models import Promoter
+
+
+@bp.get("/promoter")
+@operation(tag="promoter", summary=_("My standing and money"), answers={200: schemas.Promoter})
+def get_promoter() -> schemas.Promoter:
+    """Return the member's figures."""
+    member = current_member()
+    promoter, figures = promoters.get_promoter(member.id), ledger.figures_of(member.id)
+    tier = promoter.tier if promoter else None
+    return schemas.Promoter(
+        member_id=member.id,
+        nickname=member.nickname,
+        tier=tier,
+        tier_name=next((str(known.name) for known in promoters.tiers() if known.key == tier), tier),
+        frozen=bool(promoter and promoter.frozen_at),
+        pending_fen=figures.pending_fen,
+        **asdict(figures),
+    )
+
+
+@bp.get("/promoter/awards")
+@operation(
+    tag="promoter",
+    summary=_("My commissions"),
+    description=_("Each with its explanation: what a promoter reads and what was paid are the same row."),
+    answers={200: schemas.AwardPage},
+)
+def list_awards(query: PageQuery) -> schemas.AwardPage:
+    """Return a page of the member's awards."""
+    return schemas.AwardPage.of(commissions.awards_of_member(current_member().id), number=query.page, views=_awards)
+
+
+@bp.get("/promoter/statement")
+@operation(
+    tag="promoter",
+    summary=_("Every movement of my money"),
+    description=_("The changes of an account, added up over all pages, are its figure."),
+    answers={200: schemas.StatementPage},
+)
+def list_statement(query: schemas.StatementQuery) -> schemas.StatementPage:
+    """Return a page of the postings behind the member's figures."""
+    owner_id = current_member().id
+    return schemas.StatementPage.of(
+        ledger.statement(owner_id, account=query.account),
+        number=query.page,
+        views=lambda rows: (_movement(row, owner_id) for row in rows),
+    )
+
+
+@bp.get("/promoter/team")
+@operation(tag="promoter", summary=_("My team"), answers={200: schemas.TeamPage})
+def list_team(query: schemas.TeamQuery) -> schemas.TeamPage:
+    """Return a page of those who came through the member's shares, or through theirs."""
+    me = current_member().id
+    levels = [query.level] if query.level else range(1, MAX_LEVELS + 1)
+    near = sa.or_(*(Member.ancestors[level] == me for level in levels))
+    downline = members.downline_query(me).where(near).order_by(Member.id.desc())
+    return schemas.TeamPage.of(downline, number=query.page, views=lambda rows: _team(rows, me))
+
+
+def _awards(rows: Sequence[tuple[Award, Accrual]]) -> Iterator[schemas.Award]:
+    lines = _lines([award.line_id for award, _accrual in rows])
+    reversed_fen = commissions.reversals_of([award.id for award, _accrual in rows])
+    for award, accrual in rows:
+        line, order_number = lines[award.line_id]
+        yield schemas.Award.model_validate(
+            {
+                "id": award.id,
+                "order_id": award.order_id,
+                "order_number": order_number,
+                "line_id": line.id,
+                "position": line.position,
+                "sku": line.sku,
+                "product_name": line.name,
+                "kind": award.kind,
+                "level": award.level,
+                "rule": award.rule,
+                "base_fen": award.base_fen,
+                "rate_bp": award.rate_bp,
+                "amount_fen": award.amount_fen,
+                "reversed_fen": reversed_fen.get(award.id, 0),
+                "state": accrual.state,
+                "awarded_at": award.awarded_at,
+                "due_at": accrual.due_at,
+                "released_at": accrual.released_at,
+                "explanation": {**award.explanation, "text": words.explain(award.explanation)},
+            }
+        )
+
+
+def _lines(line_ids: list[UUID]) -> dict[UUID, tuple[OrderLine, str]]:
+    query = sa.select(OrderLine, Order.number).join(Order).where(OrderLine.id.in_(line_ids))
+    return {line.id: (line, number) for line, number in session().execute(query).tuples()}
+
+
+def _movement(posting: Posting, owner_id: UUID) -> schemas.Movement:
+    kind = posting.business_key.partition(":")[0]
+    sides = (
+        (posting.debit_account, posting.debit_owner_id, -posting.amount_fen),
+        (posting.credit_account, posting.credit_owner_id, posting.amount_fen),
+    )
+    changes = [
+        # What is owed is shown as a positive debt, and it grows on the debit side.
+        {"account": account, "change_fen": -change if account == "debt" else change}
+        for account, owner, change in sides
+        if owner == owner_id
+    ]
+    return schemas.Movement.model_validate(
+        {
+            "id": posting.id,
+            "at": posting.posted_at,
+            "kind": kind,
+            "text": str(words.MOVEMENTS[kind]),
+            "amount_fen": posting.amount_fen,
+            "changes": changes,
+            "source_id": posting.source_id,
+        }
+    )
+
+
+def _team(rows: Sequence[Member], me: UUID) -> Iterator[schemas.TeamMember]:
+    tiers: dict[UUID, str | None] = dict(
+        session()
+        .execute(sa.select(Promoter.member_id, Promoter.tier).where(Promoter.member_id.in_([m.id for m in rows])))
+        .tuples()
+        .all()
+    )
+    for member in rows:
+        yield schemas.TeamMember(
+            member_id=member.id,
+            nickname=member.nickname,
+            level=member.ancestors.index(me) + 1,
+            tier=tiers.get(member.id),
+            joined_at=member.joined_at,
+        )

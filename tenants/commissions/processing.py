@@ -1,0 +1,239 @@
+"""Working the inbox off, and releasing what is due: the tenders of this feature.
+
+Each call is one transaction and does one portion. A crash before its commit leaves the row for the next call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
+
+from fanyong.ids import new_id
+from fanyong.pluginhost import service as plugins
+from fanyong.pluginhost.registry import PluginFailed
+from fanyong.tenancy.clock import brand_now, server_now
+from fanyong.tenancy.database import session, unit_of_work
+from fanyong.values import Award as AwardValue
+from fanyong.values import AwardProposal, OrderFacts
+from tenants.commissions import engine
+from tenants.commissions.models import Accrual, Award, AwardReversal, CommissionWork, OrderCommission
+from tenants.commissions.service import FACTS
+from tenants.ledger import service as ledger
+from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry
+
+RELEASE_CHUNK = 200
+#: Pauses before failed work is tried again, in seconds; the last one repeats.
+RETRY_PAUSES = (5, 30, 120, 600, 3_600)
+
+
+def process_next() -> int:
+    """Work one inbox row off: the oldest of an order that has nothing older open. Returns 0 when there is none.
+
+    A plugin that raises leaves the row with its error for a later try; the order and its money are untouched.
+    """
+    with unit_of_work():
+        work = session().scalar(_next_work())
+        if work is None:
+            return 0
+        work.try_count += 1
+        try:
+            with session().begin_nested():
+                _handle(work)
+        except PluginFailed as failure:
+            plugins.record_failure(failure)
+            work.error = str(failure)[:500]
+            pause = RETRY_PAUSES[min(work.try_count, len(RETRY_PAUSES)) - 1]
+            work.next_try_at = server_now() + timedelta(seconds=pause)
+        else:
+            work.done_at, work.error = server_now(), None
+    return 1
+
+
+def release_due() -> int:
+    """Release a chunk of commissions whose time has come; returns how many."""
+    with unit_of_work():
+        ledger.lock_books()
+        now = brand_now()
+        due = session().scalars(_due(now)).all()
+        for accrual in due:
+            ledger.release_to_available(
+                accrual.beneficiary_id,
+                source=Account("frozen", accrual.beneficiary_id),
+                amount_fen=accrual.remaining_fen,
+                key=f"release:{accrual.award_id}",
+                source_id=accrual.award_id,
+            )
+            accrual.state, accrual.released_at = "released", now
+        return len(due)
+
+
+def propose(plan: plugins.ActivePlugin, facts: OrderFacts) -> engine.Result:
+    """Ask a plan about an order and settle its answer; raises PluginFailed, also for an impossible answer."""
+    proposals = plan.ask_many("propose_awards", of=AwardProposal, facts=facts)
+    try:
+        return engine.settle(facts, proposals)
+    except engine.ImpossibleProposal as error:
+        raise PluginFailed(plugin=plan.plugin.name, hook="propose_awards", error=error) from error
+
+
+def _next_work() -> sa.Select[CommissionWork]:
+    older = aliased(CommissionWork)
+    blocked = sa.exists().where(
+        older.order_id == CommissionWork.order_id, older.done_at.is_(None), older.id < CommissionWork.id
+    )
+    return (
+        sa.select(CommissionWork)
+        .where(
+            CommissionWork.done_at.is_(None),
+            CommissionWork.next_try_at <= sa.func.clock_timestamp(),
+            ~blocked,
+        )
+        .order_by(CommissionWork.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=CommissionWork)
+    )
+
+
+def _due(now: datetime) -> sa.Select[Accrual]:
+    return (
+        sa.select(Accrual)
+        .join(OrderCommission, OrderCommission.order_id == Accrual.order_id)
+        .where(Accrual.state == "frozen", Accrual.due_at <= now, OrderCommission.release_holds == 0)
+        .order_by(Accrual.beneficiary_id, Accrual.award_id)
+        .limit(RELEASE_CHUNK)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _handle(work: CommissionWork) -> None:
+    ledger.lock_books()
+    if work.kind == "paid":
+        _award(work.payload)
+    elif work.kind == "received":
+        _receive(work.order_id, due_at=datetime.fromisoformat(work.payload["due_at"]))
+    else:
+        _reverse(work.payload)
+
+
+def _award(payload: dict[str, Any]) -> None:
+    facts = FACTS.validate_python(payload["facts"])
+    plan_version_id = payload["plan_version_id"]
+    result = engine.Result((), ())
+    if plan_version_id is not None:
+        plan = plugins.get_activation(UUID(plan_version_id))
+        result = propose(plan, facts)
+        _write_awards(facts, result.awards, plan=plan)
+    record = session().get_one(OrderCommission, facts.order_id)
+    record.withheld = [_json(asdict(item)) for item in result.withheld]
+    record.computed_at = brand_now()
+
+
+def _write_awards(facts: OrderFacts, awards: tuple[AwardValue, ...], *, plan: plugins.ActivePlugin) -> None:
+    entries = []
+    for award in awards:
+        award_id = session().scalar(
+            insert(Award)
+            .values(_award_row(facts, award, plan=plan))
+            .on_conflict_do_nothing(
+                index_elements=[
+                    Award.line_id,
+                    Award.plan_version_id,
+                    Award.rule,
+                    Award.beneficiary_id,
+                    Award.kind,
+                ]
+            )
+            .returning(Award.id)
+        )
+        if award_id is None:
+            continue
+        session().add(
+            Accrual(
+                award_id=award_id,
+                order_id=facts.order_id,
+                line_id=award.line_id,
+                beneficiary_id=award.beneficiary_id,
+                remaining_fen=award.amount_fen,
+                state="estimated",
+            )
+        )
+        account = Account("estimated", award.beneficiary_id)
+        entries.append(Entry(f"award:{award_id}", COMMISSION_EXPENSE, account, award.amount_fen, award_id))
+    ledger.post(entries)
+
+
+def _award_row(facts: OrderFacts, award: AwardValue, *, plan: plugins.ActivePlugin) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "order_id": facts.order_id,
+        "line_id": award.line_id,
+        "plan_version_id": plan.activation_id,
+        "rule": award.rule,
+        "beneficiary_id": award.beneficiary_id,
+        "kind": award.kind,
+        "level": award.level,
+        "base_fen": award.base_fen,
+        "rate_bp": award.rate_bp,
+        "amount_fen": award.amount_fen,
+        "explanation": {**award.explanation, "plan": plan.plugin.name, "plan_version": plan.number},
+        "awarded_at": facts.paid_at,
+    }
+
+
+def _receive(order_id: UUID, *, due_at: datetime) -> None:
+    query = sa.select(Accrual).where(Accrual.order_id == order_id, Accrual.state == "estimated")
+    entries = []
+    for accrual in session().scalars(query.order_by(Accrual.award_id).with_for_update()):
+        accrual.state, accrual.due_at = "frozen", due_at
+        owner = accrual.beneficiary_id
+        entries.append(
+            Entry(
+                f"receive:{accrual.award_id}",
+                Account("estimated", owner),
+                Account("frozen", owner),
+                accrual.remaining_fen,
+                accrual.award_id,
+            )
+        )
+    ledger.post(entries)
+
+
+def _reverse(payload: dict[str, Any]) -> None:
+    refund_id = UUID(payload["refund_id"])
+    for line in payload["lines"]:
+        query = (
+            sa.select(Award, Accrual)
+            .join(Accrual, Accrual.award_id == Award.id)
+            .where(Award.line_id == UUID(line["line_id"]))
+            .order_by(Award.id)
+            .with_for_update(of=Accrual)
+        )
+        for award, accrual in session().execute(query).tuples():
+            target = engine.reversed_to_date(
+                award.amount_fen, paid_fen=line["paid_fen"], refunded_fen=line["refunded_fen"]
+            )
+            amount = target - (award.amount_fen - accrual.remaining_fen)
+            if amount > 0:
+                _take_back(award, accrual, amount_fen=amount, refund_id=refund_id)
+
+
+def _take_back(award: Award, accrual: Accrual, *, amount_fen: int, refund_id: UUID) -> None:
+    session().add(AwardReversal(award_id=award.id, refund_id=refund_id, amount_fen=amount_fen, reversed_at=brand_now()))
+    accrual.remaining_fen -= amount_fen
+    key, owner = f"reverse:{award.id}:{refund_id}", award.beneficiary_id
+    if accrual.state == "released":
+        ledger.take_back(owner, amount_fen=amount_fen, key=key, source_id=refund_id)
+        return
+    ledger.post([Entry(key, Account(accrual.state, owner), COMMISSION_EXPENSE, amount_fen, refund_id)])
+    if accrual.remaining_fen == 0:
+        accrual.state = "reversed"
+
+
+def _json(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: item.hex if isinstance(item, UUID) else item for name, item in value.items()}

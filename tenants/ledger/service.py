@@ -1,0 +1,231 @@
+"""The only way money moves in a brand's books.
+
+Whoever posts holds the brand's books lock until the commit: one writer a brand, so that nothing deadlocks and a
+check and the posting that follows it see the same balances. The two stored balances are changed with the postings
+in one transaction, in the order of their keys.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fanyong.ids import new_id
+from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.database import session
+from tenants.ledger.models import PROMOTER_ACCOUNTS, STORED_ACCOUNTS, Balance, Posting
+
+#: The advisory lock (first key) of a brand's books; the second key is the brand's schema.
+_BOOKS_LOCK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account: a promoter's, with its owner, or the brand's."""
+
+    name: str
+    owner_id: UUID | None = None
+
+
+COMMISSION_EXPENSE = Account("commission_expense")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A posting to be made; `key` makes it unique for ever."""
+
+    key: str
+    debit: Account
+    credit: Account
+    amount_fen: int
+    source_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A promoter's accounts, in fen. What the brand owes is positive, and so is what the promoter owes (`debt`)."""
+
+    estimated_fen: int = 0
+    frozen_fen: int = 0
+    available_fen: int = 0
+    in_transfer_fen: int = 0
+    paid_fen: int = 0
+    debt_fen: int = 0
+
+    @property
+    def pending_fen(self) -> int:
+        """Earned and not yet released: waiting for the receipt, or for the end of the after-sale window."""
+        return self.estimated_fen + self.frozen_fen
+
+
+def lock_books() -> None:
+    """Become the one writer of the bound brand's books until the transaction ends."""
+    session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, sa.func.hashtext(sa.func.current_schema()))))
+
+
+def post(entries: Sequence[Entry], *, at: datetime | None = None) -> int:
+    """Post entries and change the stored balances with them; entries posted before are left out.
+
+    Returns how many were new. A balance that would fall below zero fails the whole transaction.
+    """
+    if not entries:
+        return 0
+    lock_books()
+    posted_at = at or brand_now()
+    new_keys = set(
+        session().scalars(
+            insert(Posting)
+            .values([_row(entry, posted_at) for entry in entries])
+            .on_conflict_do_nothing(index_elements=[Posting.business_key])
+            .returning(Posting.business_key)
+        )
+    )
+    _move_balances(entry for entry in entries if entry.key in new_keys)
+    return len(new_keys)
+
+
+def release_to_available(owner_id: UUID, *, source: Account, amount_fen: int, key: str, source_id: UUID) -> None:
+    """Move money into `available`, and from there repay a debt first."""
+    available = Account("available", owner_id)
+    if not post([Entry(key, source, available, amount_fen, source_id)]):
+        return
+    owed = stored_balance(owner_id, "debt")
+    if owed:
+        repaid = min(owed, amount_fen)
+        post([Entry(f"offset:{key}", available, Account("debt", owner_id), repaid, source_id)])
+
+
+def take_back(owner_id: UUID, *, amount_fen: int, key: str, source_id: UUID) -> None:
+    """Take released money back: from `available` as far as it goes, the rest as a booked debt."""
+    lock_books()
+    held = stored_balance(owner_id, "available")
+    parts = (("available", min(held, amount_fen)), ("debt", max(0, amount_fen - held)))
+    post(
+        [
+            Entry(f"{key}:{name}", Account(name, owner_id), COMMISSION_EXPENSE, part, source_id)
+            for name, part in parts
+            if part
+        ]
+    )
+
+
+def stored_balance(owner_id: UUID, account: str) -> int:
+    """Return a stored balance; call it with the books locked when the answer decides something."""
+    value = session().scalar(
+        sa.select(Balance.balance_fen).where(Balance.owner_id == owner_id, Balance.account == account)
+    )
+    return value or 0
+
+
+def figures(owner_ids: Iterable[UUID]) -> dict[UUID, Figures]:
+    """Return the accounts of promoters, added up from their postings."""
+    sums: dict[UUID, dict[str, int]] = {owner: {} for owner in owner_ids}
+    if not sums:
+        return {}
+    for owner, account, total in session().execute(_account_sums(list(sums))):
+        sums[owner][f"{account}_fen"] = -total if account == "debt" else total
+    return {owner: Figures(**values) for owner, values in sums.items()}
+
+
+def figures_of(owner_id: UUID) -> Figures:
+    """Return the accounts of one promoter."""
+    return figures([owner_id])[owner_id]
+
+
+def totals() -> Figures:
+    """Return the accounts of all promoters of the brand together."""
+    sums = {
+        f"{account}_fen": -total if account == "debt" else total
+        for account, total in session().execute(_grand_sums())
+        if account in PROMOTER_ACCOUNTS
+    }
+    return Figures(**sums)
+
+
+def statement(owner_id: UUID, *, account: str | None = None) -> sa.Select[Posting]:
+    """Return the query of the postings behind a promoter's figures, newest first."""
+    debit = sa.and_(Posting.debit_owner_id == owner_id, *_is(Posting.debit_account, account))
+    credit = sa.and_(Posting.credit_owner_id == owner_id, *_is(Posting.credit_account, account))
+    return sa.select(Posting).where(sa.or_(debit, credit)).order_by(Posting.posted_at.desc(), Posting.id.desc())
+
+
+def legs() -> sa.CompoundSelect[UUID, str, int]:
+    """Return both sides of every posting: owner, account, signed amount (credit positive)."""
+    credit = sa.select(
+        Posting.credit_owner_id.label("owner_id"),
+        Posting.credit_account.label("account"),
+        Posting.amount_fen.label("amount_fen"),
+    )
+    debit = sa.select(Posting.debit_owner_id, Posting.debit_account, -Posting.amount_fen)
+    return sa.union_all(credit, debit)
+
+
+def _account_sums(owner_ids: list[UUID]) -> sa.Select[UUID, str, int]:
+    both = legs().subquery()
+    return (
+        sa.select(both.c.owner_id, both.c.account, sa.cast(sa.func.sum(both.c.amount_fen), sa.BigInteger))
+        .where(both.c.owner_id.in_(owner_ids))
+        .group_by(both.c.owner_id, both.c.account)
+    )
+
+
+def _grand_sums() -> sa.Select[str, int]:
+    both = legs().subquery()
+    return sa.select(both.c.account, sa.cast(sa.func.sum(both.c.amount_fen), sa.BigInteger)).group_by(both.c.account)
+
+
+def _is(column: sa.orm.InstrumentedAttribute[str], account: str | None) -> list[sa.ColumnElement[bool]]:
+    return [column == account] if account else []
+
+
+def _row(entry: Entry, posted_at: datetime) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "business_key": entry.key,
+        "debit_account": entry.debit.name,
+        "debit_owner_id": entry.debit.owner_id,
+        "credit_account": entry.credit.name,
+        "credit_owner_id": entry.credit.owner_id,
+        "amount_fen": entry.amount_fen,
+        "source_id": entry.source_id,
+        "posted_at": posted_at,
+    }
+
+
+def _move_balances(entries: Iterable[Entry]) -> None:
+    changes: dict[tuple[UUID, str], int] = defaultdict(int)
+    for entry in entries:
+        for account, sign in ((entry.credit, 1), (entry.debit, -1)):
+            if account.owner_id is not None and account.name in STORED_ACCOUNTS:
+                # A debt is what the promoter owes, so it grows on the debit side.
+                direction = -sign if account.name == "debt" else sign
+                changes[account.owner_id, account.name] += direction * entry.amount_fen
+    for (owner_id, name), change in sorted(changes.items()):
+        if change:
+            _change_balance(owner_id, name=name, change=change)
+
+
+def _change_balance(owner_id: UUID, *, name: str, change: int) -> None:
+    row = {"owner_id": owner_id, "account": name}
+    updated = (
+        session()
+        .execute(
+            sa.update(Balance)
+            .where(Balance.owner_id == owner_id, Balance.account == name)
+            .values(balance_fen=Balance.balance_fen + change)
+            .returning(Balance.balance_fen)
+            .execution_options(synchronize_session=False)
+        )
+        .first()
+    )
+    if updated is None:
+        session().execute(sa.insert(Balance).values(balance_fen=change, **row))
+
+
+FIGURE_NAMES = tuple(field.name for field in fields(Figures))

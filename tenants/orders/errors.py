@@ -1,0 +1,43 @@
+"""What can be wrong with an order."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+
+from fanyong.errors import FanyongError
+
+
+class UnknownProduct(FanyongError):
+    code = "unknown_product"
+    status = 422
+    message = _l("There is no product “%(sku)s” on sale.")
+
+
+class EmptyOrder(FanyongError):
+    code = "empty_order"
+    status = 422
+    message = _l("An order needs at least one line with a quantity from 1 to 9999, each product once.")
+
+
+class NothingToPay(FanyongError):
+    code = "nothing_to_pay"
+    status = 422
+    message = _l("There has to be at least 0.01 left to pay.")
+
+
+class WrongOrderState(FanyongError):
+    code = "wrong_order_state"
+    status = 409
+    message = _l("This cannot be done with an order that is “%(state)s”.")
+
+
+class RefundOutOfBounds(FanyongError):
+    code = "refund_out_of_bounds"
+    status = 422
+    message = _l("A refund covers lines of the order, each with a quantity that is left, and freight that was paid.")
+
+
+class ShopClosed(FanyongError):
+    code = "shop_closed"
+    status = 503
+    message = _l("This shop is closed for the moment.")

@@ -1,0 +1,19 @@
+"""Closing orders that nobody paid for: the tender of this feature."""
+
+from __future__ import annotations
+
+from fanyong.payments import flows
+from fanyong.tenancy.database import unit_of_work
+from tenants.orders import service
+
+
+def close_overdue() -> int:
+    """Close unpaid orders whose time is over, at the provider first; returns how many."""
+    with unit_of_work():
+        overdue = service.overdue_orders()
+    closed = 0
+    for order_id in overdue:
+        if flows.close_at_provider(order_id):
+            with unit_of_work():
+                closed += service.close_unpaid(order_id)
+    return closed

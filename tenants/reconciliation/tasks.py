@@ -1,0 +1,33 @@
+"""Fetching bills and comparing them: outside a transaction first, then inside one."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from fanyong.payments.provider import ProviderError, active_account, active_provider
+from fanyong.tenancy.database import unit_of_work
+from tenants.reconciliation import service
+from tenants.reconciliation.service import Found
+
+
+def reconcile(day: date) -> list[Found]:
+    """Compare one day with the provider's bills; raises InvalidRequest, PaymentsNotReady or ProviderError."""
+    with unit_of_work():
+        service.check_day(day)
+        provider = active_provider()
+    bill = provider.bill(day)
+    with unit_of_work():
+        return service.store(day, bill)
+
+
+def reconcile_yesterday() -> int:
+    """Compare the newest day whose bill is ready, once; a provider that is away is asked again at the next tick."""
+    with unit_of_work():
+        day = service.last_ready_day()
+        if service.is_compared(day) or active_account() is None:
+            return 0
+    try:
+        reconcile(day)
+    except ProviderError:
+        return 0
+    return 1

@@ -1,0 +1,98 @@
+"""How the features of a shop hang together: who reacts to which event, and what the background does for each."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+
+from fanyong.events import Handler
+from fanyong.jobs.tending import Tender
+from fanyong.superadmin import probes
+from fanyong.tenancy.database import session
+from tenants.commissions import processing
+from tenants.commissions import service as commissions
+from tenants.invariants.service import check_books
+from tenants.ledger import service as ledger
+from tenants.members.models import Member
+from tenants.orders import refunds
+from tenants.orders import service as orders
+from tenants.orders import tasks as order_tasks
+from tenants.orders.models import Order
+from tenants.payouts import service as payouts
+from tenants.promoters import service as promoters
+from tenants.reconciliation import tasks as reconciliation_tasks
+
+SUBSCRIPTIONS: tuple[tuple[str, Handler], ...] = (
+    ("payment_intent.succeeded", orders.on_payment_succeeded),
+    ("refund.succeeded", refunds.on_refund_succeeded),
+    ("refund.failed", refunds.on_refund_failed),
+    ("transfer.paid", payouts.on_transfer_paid),
+    ("transfer.failed", payouts.on_transfer_ended_unpaid),
+    ("transfer.canceled", payouts.on_transfer_ended_unpaid),
+)
+
+TENDERS: dict[str, Tender] = {
+    "orders": order_tasks.close_overdue,
+    "commissions": processing.process_next,
+    "releases": processing.release_due,
+    "tiers": promoters.reevaluate_stale,
+    "reconciliation": reconciliation_tasks.reconcile_yesterday,
+}
+
+
+def start_with_flat_tiers() -> None:
+    """Make every member of a new brand a promoter of one tier; the owner changes it at will."""
+    promoters.activate_structure("tiers_flat", {}, actor="platform")
+
+
+STARTERS = (start_with_flat_tiers,)
+
+#: What a brand keeps when it goes live: how it is set up, not what was tried.
+SETUP_TABLES = frozenset(
+    {
+        "admin_action",
+        "admin_user",
+        "brand_setting",
+        "coupon",
+        "merchant_account",
+        "plugin_activation",
+        "product",
+        "shipping_method",
+    }
+)
+
+
+def brand_figures() -> list[probes.Figure]:
+    """Return what platform staff see of a brand at a glance."""
+    books = ledger.totals()
+    paid = Order.paid_at.is_not(None)
+    orders_paid, turnover = (
+        session()
+        .execute(
+            sa.select(sa.func.count(), sa.cast(sa.func.coalesce(sa.func.sum(Order.total_fen), 0), sa.BigInteger)).where(
+                paid
+            )
+        )
+        .one()
+    )
+    members_count = session().scalar(sa.select(sa.func.count()).select_from(Member)) or 0
+    return [
+        probes.Figure(_l("Paid orders"), orders_paid),
+        probes.Figure(_l("Turnover"), turnover, "fen"),
+        probes.Figure(_l("Members"), members_count),
+        probes.Figure(_l("Commissions pending"), books.pending_fen, "fen"),
+        probes.Figure(_l("Commissions available"), books.available_fen, "fen"),
+        probes.Figure(_l("Paid to promoters"), books.paid_fen, "fen"),
+        probes.Figure(_l("Commission work waiting"), commissions.open_work()),
+    ]
+
+
+def ledger_problems() -> list[str]:
+    """Return what is wrong with a brand's books."""
+    return check_books().problems
+
+
+def register_probes() -> None:
+    """Tell the superadmin console what only the features know."""
+    probes.register_figures("shop", brand_figures)
+    probes.register_ledger_check("shop", ledger_problems)
