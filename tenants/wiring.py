@@ -36,7 +36,7 @@ TENDERS: dict[str, Tender] = {
     "commissions": processing.process_next,
     "releases": processing.release_due,
     "tiers": promoters.reevaluate_stale,
-    "reconciliation": reconciliation_tasks.reconcile_yesterday,
+    "reconciliation": reconciliation_tasks.reconcile_next_day,
 }
 
 

@@ -130,7 +130,7 @@ def check_command() -> None:
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise click.ClickException(f"{len(problems)} schemas differ")
+        raise click.ClickException(f"{len(problems)} differences")
     click.echo(f"{len(live_tenants())} brands: no differences")
 
 

@@ -51,7 +51,7 @@ class Override(BaseModel):
 
 
 class Settings(BaseModel):
-    """The brand's rates; the most specific one wins: SKU before category before the brand's own, tier before all tiers."""
+    """The brand's rates; the most specific wins: SKU, then category, then the brand's own; a tier before all tiers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -14,6 +14,8 @@ from uuid import UUID
 from fanyong.values import Award, AwardProposal, LineFacts, OrderFacts, Person, Withheld
 
 FULL_BP = 10_000
+MAX_RULE_LENGTH = 200
+MAX_REASON_LENGTH = 1_000
 
 
 class ImpossibleProposal(ValueError):
@@ -34,8 +36,14 @@ def settle(facts: OrderFacts, proposals: Sequence[AwardProposal]) -> Result:
     lines = {line.line_id: line for line in facts.lines}
     awards: list[Award] = []
     withheld: list[Withheld] = []
+    seen: set[tuple[UUID, UUID, str]] = set()
     for proposal in proposals:
         _check(proposal, lines=lines, people=people)
+        # The books keep one award for a line, person and rule, so a second one would be lost or change the first.
+        key = (proposal.line_id, proposal.beneficiary_id, proposal.rule)
+        if key in seen:
+            raise ImpossibleProposal(f"rule {proposal.rule!r} is proposed twice for the same line and person")
+        seen.add(key)
         person = people[proposal.beneficiary_id]
         reason = _reason_to_withhold(proposal, person=person, levels_allowed=facts.levels_allowed)
         award = _award(proposal, person=person, line=lines[proposal.line_id])
@@ -72,6 +80,7 @@ def reversed_to_date(amount_fen: int, *, paid_fen: int, refunded_fen: int) -> in
 
 
 def _check(proposal: AwardProposal, *, lines: dict[UUID, LineFacts], people: dict[UUID, Person]) -> None:
+    _check_types(proposal)
     line, person = lines.get(proposal.line_id), people.get(proposal.beneficiary_id)
     if line is None or person is None or person.level != proposal.level:
         raise ImpossibleProposal(f"rule {proposal.rule!r} names a line or person that is not part of the order")
@@ -79,6 +88,21 @@ def _check(proposal: AwardProposal, *, lines: dict[UUID, LineFacts], people: dic
         raise ImpossibleProposal(f"rule {proposal.rule!r}: only the buyer earns on a purchase of their own")
     if not 0 <= proposal.rate_bp <= FULL_BP or not 0 <= proposal.base_fen <= line.paid_fen:
         raise ImpossibleProposal(f"rule {proposal.rule!r}: rate or base is out of bounds")
+
+
+def _check_types(proposal: AwardProposal) -> None:
+    """Refuse what a plugin's type checker would have caught: a float or a boolean must never become money."""
+    numbers = (proposal.level, proposal.base_fen, proposal.rate_bp)
+    texts = ((proposal.rule, MAX_RULE_LENGTH), (proposal.because, MAX_REASON_LENGTH))
+    if (
+        not isinstance(proposal.line_id, UUID)
+        or not isinstance(proposal.beneficiary_id, UUID)
+        or proposal.kind not in ("share", "self")
+        or any(type(number) is not int for number in numbers)
+        or any(not isinstance(text, str) or len(text) > limit or not text.isprintable() for text, limit in texts)
+        or not proposal.rule
+    ):
+        raise ImpossibleProposal(f"rule {proposal.rule!r}: a value is of the wrong type, or a text is empty or too long")
 
 
 def _reason_to_withhold(proposal: AwardProposal, *, person: Person, levels_allowed: int) -> str | None:

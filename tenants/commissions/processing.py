@@ -214,7 +214,7 @@ def _reverse(payload: dict[str, Any]) -> None:
             .order_by(Award.id)
             .with_for_update(of=Accrual)
         )
-        for award, accrual in session().execute(query).tuples():
+        for award, accrual in session().execute(query):
             target = engine.reversed_to_date(
                 award.amount_fen, paid_fen=line["paid_fen"], refunded_fen=line["refunded_fen"]
             )

@@ -51,8 +51,14 @@ def activate_plan(name: str, values: dict[str, Any], *, actor: str) -> PluginAct
 
 
 def current_plan() -> plugins.ActivePlugin | None:
-    """Return the brand's plan, or None before one was chosen."""
+    """Return the brand's plan, or None before one was chosen; raises PluginFailed when it cannot be loaded."""
     return plugins.current("commission_plan")
+
+
+def current_plan_version_id() -> UUID | None:
+    """Return the id of the brand's plan version, which exists even while its plugin cannot be loaded."""
+    row = plugins.current_activation("commission_plan")
+    return row.id if row else None
 
 
 def queue_paid(facts: OrderFacts, *, plan_version_id: UUID | None) -> None:
@@ -115,7 +121,7 @@ def reversals_of(award_ids: Iterable[UUID]) -> dict[UUID, int]:
         .where(AwardReversal.award_id.in_(list(award_ids)))
         .group_by(AwardReversal.award_id)
     )
-    return {award_id: total for award_id, total in session().execute(query)}
+    return dict(session().execute(query).all())
 
 
 def commission_of_order(order_id: UUID) -> OrderCommission | None:

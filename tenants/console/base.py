@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -15,6 +16,7 @@ from fanyong.tenancy import settings
 from fanyong.tenancy.clock import TestClock, brand_now
 from fanyong.tenancy.context import bound_tenant
 from fanyong.tenancy.database import session
+from fanyong.web.errors import wants_json
 from tenants.console import labels
 from tenants.console.navigation import Group, groups, waiting
 
@@ -63,15 +65,20 @@ def record(action: str, **details: object) -> None:
     record_action(action, actor=current_actor(), **details)
 
 
-def done(message: str, endpoint: str, **values: object) -> Response:
+def done(message: str, endpoint: str, **values: Any) -> Response:
     """Return to a page with a word about what was done."""
     flash(message, "success")
     return redirect(url_for(endpoint, **values), code=303)
 
 
 def refused(error: FanyongError) -> str:
-    """Undo what a refused request began, and return what to tell its sender."""
+    """Undo what a refused request began, and return what to tell its sender.
+
+    A program that asked for JSON gets the error with its code instead of the form.
+    """
     session().rollback()
+    if wants_json():
+        raise error
     return error.text
 
 

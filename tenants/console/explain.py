@@ -13,12 +13,11 @@ FULL_BP = 10_000
 
 def award_sentence(explanation: Mapping[str, Any]) -> str:
     """Return how an award's amount came about."""
-    base_fen, amount_fen = int(explanation["base_fen"]), int(explanation["amount_fen"])
     parts = [
         _(
             "%(rate)s of %(base)s (%(base_name)s) = %(exact)s",
             rate=percent(int(explanation["rate_bp"])),
-            base=yuan(base_fen),
+            base=yuan(int(explanation["base_fen"])),
             base_name=_base_name(explanation),
             exact=_exact(int(explanation["exact_fen_times_10000"])),
         ),
@@ -27,11 +26,12 @@ def award_sentence(explanation: Mapping[str, Any]) -> str:
     if explanation.get("plan_version"):
         parts.append(_("plan version %(number)s", number=explanation["plan_version"]))
     if int(explanation["exact_fen_times_10000"]) % FULL_BP:
-        parts.append(_("floored to the fen"))
+        floored = int(explanation["exact_fen_times_10000"]) // FULL_BP
+        parts.append(_("floored to %(amount)s", amount=yuan(floored)))
     if explanation.get("cap"):
-        cap = yuan(int(explanation["cap_fen"]))
-        parts.append(_("cut so that all awards of the line stay within %(cap)s", cap=cap))
-    return _("%(parts)s: %(amount)s", parts=_(", ").join(parts), amount=yuan(amount_fen))
+        cap, amount = yuan(int(explanation["cap_fen"])), yuan(int(explanation["amount_fen"]))
+        parts.append(_("cut to %(amount)s so that all awards of the line stay within %(cap)s", amount=amount, cap=cap))
+    return _(", ").join(parts)
 
 
 def _base_name(explanation: Mapping[str, Any]) -> str:

@@ -98,8 +98,7 @@ def waiting() -> dict[str, int]:
 def groups(counts: Mapping[str, int]) -> list[Group]:
     """Return the menu of whoever is logged in, without headings that would stand alone."""
     drawn = [
-        Group(title, [_item(entry, counts) for entry in entries if may(entry.permission)])
-        for title, entries in _MENU
+        Group(title, [_item(entry, counts) for entry in entries if may(entry.permission)]) for title, entries in _MENU
     ]
     return [group for group in drawn if group.items]
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fanyong.ids import new_id
 from fanyong.tenancy.database import TenantBase
-from tenants.members.models import Member
 
 #: What the brand owes a promoter, by how near it is to their wallet. `debt` is what a promoter owes the brand.
 PROMOTER_ACCOUNTS = ("estimated", "frozen", "available", "in_transfer", "paid", "debt")
@@ -44,9 +43,9 @@ class Posting(TenantBase):
     #: What makes it unique, whoever retries: `award:<id>`, `release:<id>`, `hold:<id>` ...
     business_key: Mapped[str] = mapped_column(unique=True)
     debit_account: Mapped[str]
-    debit_owner_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey(Member.id))
+    debit_owner_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("member.id"))
     credit_account: Mapped[str]
-    credit_owner_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey(Member.id))
+    credit_owner_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("member.id"))
     amount_fen: Mapped[int]
     #: The event behind it: an award, a refund, a withdrawal.
     source_id: Mapped[uuid.UUID] = mapped_column(index=True)
@@ -62,6 +61,6 @@ class Balance(TenantBase):
         sa.CheckConstraint("account IN ('available', 'debt')", name="account"),
     )
 
-    owner_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Member.id), primary_key=True)
+    owner_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("member.id"), primary_key=True)
     account: Mapped[str] = mapped_column(primary_key=True)
     balance_fen: Mapped[int]

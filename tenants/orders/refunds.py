@@ -156,6 +156,6 @@ def _refunded_so_far(order: Order, record: OrderRefund) -> list[RefundedLine]:
         .where(OrderRefund.order_id == order.id, OrderRefund.state == "done")
         .group_by(OrderRefundLine.line_id)
     )
-    totals = {line_id: total for line_id, total in session().execute(query)}
+    totals = dict(session().execute(query).all())
     paid = {line.id: line.paid_fen for line in order.lines}
     return [RefundedLine(line.line_id, paid[line.line_id], totals[line.line_id]) for line in record.lines]

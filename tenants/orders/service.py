@@ -157,15 +157,15 @@ def on_payment_succeeded(intent: PaymentIntent) -> None:
     if order.state != "created":
         return
     order.state, order.paid_at = "paid", brand_now()
-    plan = commissions.current_plan()
+    plan_version_id = commissions.current_plan_version_id()
     facts = _freeze(order, paid_at=order.paid_at)
     order.attribution = {
         "facts": commissions.FACTS.dump_python(facts, mode="json"),
-        "plan_version_id": plan.activation_id.hex if plan else None,
+        "plan_version_id": plan_version_id.hex if plan_version_id else None,
         "policy": compliance.POLICY_VERSION,
         "window_days": settings.load(Settlement).window_days,
     }
-    commissions.queue_paid(facts, plan_version_id=plan.activation_id if plan else None)
+    commissions.queue_paid(facts, plan_version_id=plan_version_id)
     _record_sale(order, paid_or_received="paid", amount_fen=facts.paid_goods_fen)
     publish("order.paid", order, object_id=order.id, total_fen=order.total_fen)
 

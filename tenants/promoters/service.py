@@ -79,11 +79,12 @@ def record_sale(member_id: UUID, *, figure: Figure, amount_fen: int, because: st
 
 def evaluate(promoter: Promoter, *, because: str) -> None:
     """Give a promoter the tier the structure decides on; a plugin that raises changes nothing and is reported."""
-    structure = current_structure()
-    if structure is None:
+    activation = plugins.current_activation("tier_structure")
+    if activation is None:
         return
-    promoter.evaluated_with = structure.activation_id
+    promoter.evaluated_with = activation.id
     try:
+        structure = plugins.get_activation(activation.id)
         known = {tier.key for tier in structure.ask_many("tiers", of=Tier)}
         wanted = structure.ask("decide_tier", facts=_facts(promoter))
         if wanted is not None and wanted not in known:
@@ -98,10 +99,10 @@ def evaluate(promoter: Promoter, *, because: str) -> None:
 def reevaluate_stale() -> int:
     """Look again at promoters whose tier was decided by an older structure; returns how many."""
     with unit_of_work():
-        structure = current_structure()
-        if structure is None:
+        activation = plugins.current_activation("tier_structure")
+        if activation is None:
             return 0
-        stale = session().scalars(_stale(structure.activation_id).limit(REEVALUATE_CHUNK)).all()
+        stale = session().scalars(_stale(activation.id).limit(REEVALUATE_CHUNK)).all()
         for promoter in stale:
             evaluate(promoter, because="structure")
         return len(stale)
@@ -109,10 +110,10 @@ def reevaluate_stale() -> int:
 
 def stale_count() -> int:
     """Return how many promoters wait to be looked at by the present structure."""
-    structure = current_structure()
-    if structure is None:
+    activation = plugins.current_activation("tier_structure")
+    if activation is None:
         return 0
-    condition = Promoter.evaluated_with.is_distinct_from(structure.activation_id)
+    condition = Promoter.evaluated_with.is_distinct_from(activation.id)
     return session().scalar(sa.select(sa.func.count()).select_from(Promoter).where(condition)) or 0
 
 

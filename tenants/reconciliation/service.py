@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -18,10 +17,10 @@ from fanyong.payments.models import PaymentIntent, Refund, Transfer
 from fanyong.payments.provider import BillRow
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
+from fanyong.wechat.times import BEIJING
 from tenants.reconciliation.models import Difference, ReconciledDay
 
 #: Bills are cut at midnight in Beijing, and ready at ten the next morning (WECHAT.md B6).
-BEIJING = ZoneInfo("Asia/Shanghai")
 READY_AT = time(10, 0)
 Kind = Literal["payment", "refund", "transfer"]
 Problem = Literal["missing_here", "missing_there", "amount_differs", "state_differs"]
@@ -107,9 +106,15 @@ def last_ready_day() -> date:
     return now.date() - timedelta(days=1 if now.time() >= READY_AT else 2)
 
 
-def is_compared(day: date) -> bool:
-    """Return whether a day was compared already."""
-    return session().get(ReconciledDay, day) is not None
+def next_day() -> date | None:
+    """Return the oldest day with movements that was not compared yet, else the newest ready day, else None."""
+    ready = last_ready_day()
+    compared = set(session().scalars(sa.select(ReconciledDay.day)))
+    moved = {ready}
+    for _kind_name, model, _number, _settled in _SOURCES:
+        beijing_day = sa.cast(sa.func.timezone(sa.text("INTERVAL '8 hours'"), model.provider_at), sa.Date)
+        moved |= set(session().scalars(sa.select(beijing_day).where(model.provider_at.is_not(None)).distinct()))
+    return min((day for day in moved - compared if day <= ready), default=None)
 
 
 def days() -> sa.Select[ReconciledDay]:

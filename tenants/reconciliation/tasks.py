@@ -20,11 +20,11 @@ def reconcile(day: date) -> list[Found]:
         return service.store(day, bill)
 
 
-def reconcile_yesterday() -> int:
-    """Compare the newest day whose bill is ready, once; a provider that is away is asked again at the next tick."""
+def reconcile_next_day() -> int:
+    """Compare one day whose bill is ready, once; a provider that is away is asked again at the next tick."""
     with unit_of_work():
-        day = service.last_ready_day()
-        if service.is_compared(day) or active_account() is None:
+        day = service.next_day()
+        if day is None or active_account() is None:
             return 0
     try:
         reconcile(day)

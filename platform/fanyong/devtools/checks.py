@@ -1,4 +1,4 @@
-"""`./dev lint` and `./dev test`."""
+"""`./dev lint`, `./dev test` and `./dev bench`."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ def lint() -> int:
 
 def test(arguments: list[str]) -> int:
     """Run the tests on servers that last as long as they do."""
+    return _on_temporary_servers(["-m", "pytest", "-n", "2", *arguments], fsync=False)
+
+
+def bench(arguments: list[str]) -> int:
+    """Measure the main paths on servers that last as long as that, and that write as durably as real ones."""
+    return _on_temporary_servers(["-m", "tests.bench", *arguments], fsync=True)
+
+
+def _on_temporary_servers(argv: list[str], *, fsync: bool) -> int:
     environment.ensure()
     assets.compile_translations()
     given = dict(os.environ)
@@ -48,12 +57,11 @@ def test(arguments: list[str]) -> int:
         "REDIS_URL": given.get("TEST_REDIS_URL", ""),
     }
     with servers.temporary_folder() as folder, Supervisor(logs=folder / "logs") as supervisor:
-        found = servers.start(supervisor, folder=folder, environment=wanted, database="postgres", fsync=False)
+        found = servers.start(supervisor, folder=folder, environment=wanted, database="postgres", fsync=fsync)
         settings = base_environment()
-        # No test may touch the database that a developer works with.
+        # Nothing here may touch the database that a developer works with.
         for name in ("DATABASE_URL", "REDIS_URL"):
             settings.pop(name, None)
         settings |= {"TEST_DATABASE_URL": found.database_url, "TEST_REDIS_URL": found.redis_url}
-        argv = [str(venv_python()), "-m", "pytest", "-n", "2", *arguments]
         sys.stdout.flush()
-        return supervisor.run(Command(argv, environment=settings))
+        return supervisor.run(Command([str(venv_python()), *argv], environment=settings))

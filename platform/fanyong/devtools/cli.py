@@ -14,7 +14,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[list[str]], int]]] = {
     "test": ("[PYTEST ARGS]", "run the tests on temporary servers", checks.test),
     "story": ("[FILE...] [--json]", "play story files through the public doors", up.story),
     "lint": ("", "ruff, mypy strict and the import arrows", lambda _: checks.lint()),
-    "bench": ("[ARGS]", "measure the main paths on a temporary stack", up.bench),
+    "bench": ("[NAME...] [--json]", "measure the main paths on temporary servers", checks.bench),
     "doctor": ("", "say what is wrong with this machine and how to mend it", lambda _: doctor.doctor()),
     "flask": ("ARGS", "run a flask command on the data of ./dev up", up.flask),
     "reset": ("", "stop what runs here and drop its data", lambda _: up.reset()),

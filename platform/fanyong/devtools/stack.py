@@ -53,7 +53,7 @@ class Stack:
                 ["-m", "fanyong.wechat.simulator", "--port", str(simulator_port), "--data", str(data)],
                 health=(simulator_port, "/_sim/health"),
             ),
-            self._service("web", _web_arguments(web_port), health=(web_port, "/healthz")),
+            self._service("web", web_arguments(web_port), health=(web_port, "/healthz")),
             self._service("worker", ["-m", "flask", "--app", "wsgi", "worker"]),
             self._service("scheduler", ["-m", "flask", "--app", "wsgi", "scheduler"]),
         )
@@ -80,7 +80,8 @@ class Stack:
         return Service(name=name, command=self._command(argv), healthy=is_healthy)
 
 
-def _web_arguments(port: int) -> list[str]:
+def web_arguments(port: int) -> list[str]:
+    """Return what the interpreter runs as the web server."""
     bind = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]
     return ["-m", "gunicorn", *bind, "--no-control-socket", "--access-logfile", "-", "wsgi:app"]
 

@@ -70,13 +70,6 @@ def story(arguments: list[str]) -> int:
         return running.run([*_STORY, *arguments])
 
 
-def bench(arguments: list[str]) -> int:
-    """Measure a stack that lasts as long as the measurement."""
-    environment.ensure()
-    with stack.temporary(fsync=True) as running:
-        return running.run(["-m", "fanyong.devtools.bench", *arguments])
-
-
 def flask(arguments: list[str]) -> int:
     """Run a command of the flask CLI on this checkout's data."""
     environment.ensure()

@@ -91,7 +91,8 @@ def requires(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R
 
 def safe_next(target: str | None, *, default: str) -> str:
     """Return where to go after the log-in: only a path on this host."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")):
+    # Browsers drop tabs and line breaks from addresses, so that "/<tab>/host" would lead to another host.
+    if target and target.isprintable() and target.startswith("/") and not target.startswith(("//", "/\\")):
         return target
     return default
 

@@ -58,11 +58,13 @@ def wake(tenant_id: UUID) -> None:
 
 @event.listens_for(Session, "after_commit")
 def _send(work: Session) -> None:
-    tenant_id = work.info.pop("wake", None)
+    # The end of a savepoint is no commit: nobody sees the work yet, and it may still be rolled back.
+    tenant_id = None if work.in_nested_transaction() else work.info.pop("wake", None)
     if tenant_id is not None:
         wake(tenant_id)
 
 
 @event.listens_for(Session, "after_rollback")
 def _forget(work: Session) -> None:
-    work.info.pop("wake", None)
+    if not work.in_nested_transaction():
+        work.info.pop("wake", None)

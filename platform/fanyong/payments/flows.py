@@ -229,17 +229,6 @@ def close_at_provider(reference_id: UUID) -> bool:
     return True
 
 
-def open_conversations() -> int:
-    """Return how many refunds and transfers the provider has not taken or settled yet."""
-    refunds = session().scalar(
-        sa.select(sa.func.count()).select_from(Refund).where(Refund.state.in_(("created", "processing")))
-    )
-    transfers = session().scalar(
-        sa.select(sa.func.count()).select_from(Transfer).where(Transfer.state.in_(("created", "processing")))
-    )
-    return (refunds or 0) + (transfers or 0)
-
-
 def _refund(refund: Refund, intent: PaymentIntent, provider: PaymentProvider) -> RefundFact:
     if refund.state == "processing":
         return provider.query_refund(number=refund.out_refund_no)

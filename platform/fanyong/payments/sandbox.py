@@ -6,15 +6,26 @@ import logging
 
 import httpx
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.dialects.postgresql import insert
 
+from fanyong.errors import FanyongError, TemporarilyUnavailable
 from fanyong.payments.models import MerchantAccount
 from fanyong.payments.provider import active_account
+from fanyong.tenancy import clock
 from fanyong.tenancy.database import session, unit_of_work
 from fanyong.wechat.credentials import Credentials
 from fanyong.wechat.simulator.client import SimulatorClient, SimulatorRefused
 
 log = logging.getLogger(__name__)
+
+
+class NotASandbox(FanyongError):
+    code = "not_a_sandbox"
+    status = 409
+    message = _l("Only a brand in the sandbox has a test clock.")
+
+
 _simulator_url: list[str] = []
 
 
@@ -40,8 +51,25 @@ def open_sandbox() -> int:
     return 1
 
 
+def move_clock(*, offset_seconds: int, actor: str) -> None:
+    """Move the bound sandbox brand's clock, and the simulator's for its merchant, to an absolute offset.
+
+    Raises NotASandbox, ClockRunsForward, or TemporarilyUnavailable when the simulator is away; saying it again is safe.
+    """
+    with unit_of_work():
+        account = active_account()
+        if account is None or account.mode != "sandbox":
+            raise NotASandbox
+        clock.set_test_clock(offset_seconds=offset_seconds, actor=actor)
+    try:
+        with SimulatorClient(_simulator_url[0], timeout=5) as simulator:
+            simulator.set_clock(account.mchid, offset_seconds=offset_seconds)
+    except (httpx.HTTPError, SimulatorRefused) as error:
+        raise TemporarilyUnavailable from error
+
+
 def is_sandbox() -> bool:
-    """Return whether the bound brand plays with the simulator's money; a brand without an account does not pay at all."""
+    """Return whether the bound brand plays with the simulator's money, or has no account yet."""
     account = active_account()
     return account is None or account.mode == "sandbox"
 

@@ -186,7 +186,8 @@ def apply_refund(fact: RefundFact) -> str:
         refund.state, refund.next_try_at = "created", server_now()
         return "pending"
     if fact.state == "processing":
-        refund.state, refund.next_try_at = "processing", server_now() + next_pause(refund.try_count)
+        refund.state, refund.problem = "processing", None
+        refund.next_try_at = server_now() + next_pause(refund.try_count)
         return "pending"
     if fact.state == "succeeded" and fact.amount_fen != refund.amount_fen:
         return _finish_refund(refund, state="requires_action", problem="amount_differs")
@@ -245,7 +246,7 @@ def _apply_open_transfer(transfer: Transfer, fact: TransferFact) -> str:
         publish("transfer.requires_action", transfer, object_id=transfer.id)
     elif not waits:
         transfer.state = "processing"
-    transfer.package_info = fact.package_info or transfer.package_info
+    transfer.package_info, transfer.problem = fact.package_info or transfer.package_info, None
     transfer.next_try_at = server_now() + next_pause(transfer.try_count)
     return "pending"
 

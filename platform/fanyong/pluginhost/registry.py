@@ -16,6 +16,11 @@ from fanyong.errors import FanyongError
 from fanyong.hooks import KINDS, PROJECT, HookSpecs, Plugin, PluginKind
 
 GROUP = "fanyong.plugins"
+#: Without these a plugin of the kind has no answer to what it will be asked; `check_settings` is a courtesy.
+REQUIRED_HOOKS: dict[PluginKind, frozenset[str]] = {
+    "tier_structure": frozenset({"tiers", "decide_tier"}),
+    "commission_plan": frozenset({"plan_levels", "propose_awards"}),
+}
 
 
 class UnknownPlugin(FanyongError):
@@ -55,9 +60,15 @@ class PluginRegistry:
         try:
             self._manager.register(plugin, name=plugin.name)
             self._manager.check_pending()
-        except (ValueError, pluggy.PluginValidationError) as error:
+            self._check_hooks(plugin)
+        except ValueError as error:
             raise BadPlugin(f"{plugin.name}: {error}") from error
-        self._callers.clear()
+        except (pluggy.PluginValidationError, BadPlugin) as error:
+            # The manager keeps what it has complained about.
+            self._manager.unregister(name=plugin.name)
+            raise BadPlugin(f"{plugin.name}: {error}") from error
+        finally:
+            self._callers.clear()
 
     def unregister(self, name: str) -> None:
         """Take a plugin out again."""
@@ -91,12 +102,20 @@ class PluginRegistry:
             self._callers[key] = self._manager.subset_hook_caller(hook, remove_plugins=others)
         return self._callers[key]
 
+    def _check_hooks(self, plugin: Plugin) -> None:
+        present = {caller.name for caller in self._manager.get_hookcallers(plugin) or ()}
+        missing = REQUIRED_HOOKS[plugin.kind] - present
+        if missing:
+            raise BadPlugin(f"a {plugin.kind} needs the hooks {', '.join(sorted(missing))}")
+
     def _check(self, plugin: Plugin) -> None:
         name = getattr(plugin, "name", repr(plugin))
         if not isinstance(plugin, Plugin):
             raise BadPlugin(f"{name} lacks one of the attributes of fanyong.hooks.Plugin")
         if plugin.kind not in KINDS:
             raise BadPlugin(f"{name} is of an unknown kind {plugin.kind!r}")
+        if not (isinstance(plugin.settings_model, type) and issubclass(plugin.settings_model, BaseModel)):
+            raise BadPlugin(f"{name}: settings_model must be a pydantic model")
         if plugin.settings_model.model_config.get("extra") != "forbid":
             raise BadPlugin(f"{name}: its settings model must refuse unknown fields (extra='forbid')")
         try:

@@ -17,6 +17,7 @@ from fanyong.ids import new_id
 from fanyong.pluginhost.models import PluginActivation, PluginFailure
 from fanyong.pluginhost.registry import PluginFailed, checked_sequence, parse_settings, registry
 from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.context import current_tenant
 from fanyong.tenancy.database import session
 from fanyong.values import SettingsProblem, Tier
 
@@ -48,19 +49,21 @@ class ActivePlugin:
 
 
 def current(kind: PluginKind) -> ActivePlugin | None:
-    """Return what the bound brand has active for a kind."""
-    row = session().scalar(
-        sa.select(PluginActivation).where(PluginActivation.kind == kind, PluginActivation.retired_at.is_(None))
-    )
+    """Return what the bound brand has active for a kind; raises PluginFailed when it can no longer be loaded."""
+    row = current_activation(kind)
     return _compiled(row) if row else None
 
 
+def current_activation(kind: PluginKind) -> PluginActivation | None:
+    """Return the row of what the bound brand has active, whether or not its plugin can be loaded."""
+    return session().scalar(
+        sa.select(PluginActivation).where(PluginActivation.kind == kind, PluginActivation.retired_at.is_(None))
+    )
+
+
 def get_activation(activation_id: UUID) -> ActivePlugin:
-    """Return one activation, also a retired one; raises LookupError for an unknown id."""
-    row = session().get(PluginActivation, activation_id)
-    if row is None:
-        raise LookupError(activation_id)
-    return _compiled(row)
+    """Return one activation, also a retired one; raises PluginFailed when it can no longer be loaded."""
+    return _compiled(session().get_one(PluginActivation, activation_id))
 
 
 def history(kind: PluginKind) -> list[PluginActivation]:
@@ -92,10 +95,11 @@ def activate(
     """
     settings = validate(kind, name, values, tiers=tiers).model_dump(mode="json")
     plugin = registry.get(kind, name)
+    _queue_up(kind)
     present = session().scalar(
         sa.select(PluginActivation)
         .where(PluginActivation.kind == kind, PluginActivation.retired_at.is_(None))
-        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     same = present and (present.plugin, present.plugin_version, present.settings) == (
         name,
@@ -141,11 +145,22 @@ def settle_failures() -> None:
     )
 
 
+def _queue_up(kind: PluginKind) -> None:
+    """Let one activation of a kind follow the other; before the first one there is no row that could be locked."""
+    name = f"{current_tenant().schema} {kind}"
+    session().execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+
+
 def _pydantic_problems(error: ValidationError) -> list[dict[str, str]]:
     return [{"path": ".".join(str(part) for part in p["loc"]), "message": p["msg"]} for p in error.errors()]
 
 
 def _compiled(row: PluginActivation) -> ActivePlugin:
+    """Return a row as a plugin to ask; a plugin that was taken out, or refuses its old settings, has failed."""
     kind: PluginKind = "tier_structure" if row.kind == "tier_structure" else "commission_plan"
-    plugin = registry.get(kind, row.plugin)
-    return ActivePlugin(row.id, row.number, plugin, plugin.settings_model.model_validate(row.settings))
+    try:
+        plugin = registry.get(kind, row.plugin)
+        settings = parse_settings(plugin, row.settings)
+    except (FanyongError, ValidationError) as error:
+        raise PluginFailed(plugin=row.plugin, hook="settings", error=error) from error
+    return ActivePlugin(row.id, row.number, plugin, settings)

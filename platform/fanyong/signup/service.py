@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
+import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 
 from fanyong.errors import FanyongError, TemporarilyUnavailable
@@ -13,7 +14,7 @@ from fanyong.identity.models import AdminUser
 from fanyong.payments.sandbox import open_sandbox
 from fanyong.tenancy import provision
 from fanyong.tenancy.context import Tenant
-from fanyong.tenancy.database import unit_of_work
+from fanyong.tenancy.database import session, unit_of_work
 from fanyong.tenancy.directory import check_slug, directory
 from fanyong.tenancy.runtime import in_tenant
 
@@ -64,23 +65,33 @@ def sign_up(
     check_slug(slug)
     if not identity.MIN_PASSWORD <= len(password) <= identity.MAX_PASSWORD:
         raise identity.BadAccount
-    tenant = _claim(name=name, slug=slug, actor=f"owner:{address}", build=build)
-    directory.forget()
-    with in_tenant(tenant), unit_of_work():
+
+    def furnish() -> AdminUser:
+        # A sign-up that was cut off may have left its owner in this schema, and must not keep a key to it.
+        session().execute(sa.delete(AdminUser))
         owner = identity.create_admin(address, name=name, password=password, role="owner")
         for starter in _starters:
             starter()
+        return owner
+
+    tenant, owner = _claim(name=name, slug=slug, actor=f"owner:{address}", furnish=furnish, build=build)
+    directory.forget()
     with in_tenant(tenant):
         # The simulator may be away; then a job opens the sandbox as soon as it is back.
         open_sandbox()
     return tenant, owner
 
 
-def _claim(*, name: str, slug: str, actor: str, build: Callable[[], object]) -> Tenant:
+def _claim(
+    *, name: str, slug: str, actor: str, furnish: Callable[[], AdminUser], build: Callable[[], object]
+) -> tuple[Tenant, AdminUser]:
     for _ in range(3):
         with unit_of_work():
             record = provision.claim(name=name, slug=slug, actor=actor)
             if record is not None:
-                return record.as_tenant()
+                tenant = record.as_tenant()
+                # Before the claim is committed: whenever this is cut off, no brand is left that nobody can open.
+                with in_tenant(tenant), unit_of_work():
+                    return tenant, furnish()
         build()
     raise TemporarilyUnavailable

@@ -13,7 +13,7 @@ from fanyong.errors import FanyongError, NotFound
 from fanyong.tenancy.database import session
 from fanyong.tenancy.directory import get_record, set_state
 from fanyong.tenancy.models import AuditEntry, Domain, TenantRecord
-from fanyong.web.locale import BEIJING
+from fanyong.wechat.times import BEIJING
 
 MAX_REASON = 500
 

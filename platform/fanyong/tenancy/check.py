@@ -42,8 +42,8 @@ parts AS (
 
 def drifted_schemas(owner_dsn: str, *, build: Callable[[], UUID]) -> list[str]:
     """Return a line for each difference between a schema and one built for the comparison."""
-    reference = f"t_{build().hex}"
     with psycopg.connect(owner_dsn, autocommit=True) as connection:
+        reference = _take_out_of_the_pool(connection, build)
         try:
             return list(_differences(connection, reference))
         finally:
@@ -73,8 +73,16 @@ def _diff(connection: psycopg.Connection, schema: str, reference: str) -> list[s
     return missing + extra
 
 
+def _take_out_of_the_pool(connection: psycopg.Connection, build: Callable[[], UUID]) -> str:
+    """Build a schema that no sign-up can claim; one that was claimed at once is a brand's, and another is built."""
+    while True:
+        tenant_id = build()
+        taken = connection.execute("DELETE FROM control.tenant WHERE id = %s AND state = 'ready'", [tenant_id])
+        if taken.rowcount:
+            return f"t_{tenant_id.hex}"
+
+
 def _drop(connection: psycopg.Connection, schema: str) -> None:
     connection.execute(
-        f"BEGIN; DELETE FROM control.tenant WHERE schema_name = '{schema}'; DROP SCHEMA {schema} CASCADE; "
-        f"DROP OWNED BY {schema}; DROP ROLE {schema}; COMMIT".encode()
+        f"BEGIN; DROP SCHEMA {schema} CASCADE; DROP OWNED BY {schema}; DROP ROLE {schema}; COMMIT".encode()
     )

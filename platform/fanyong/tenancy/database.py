@@ -63,9 +63,25 @@ class RoutedSession(FlaskSession):
         **kwargs: Any,
     ) -> sa.engine.Engine | sa.engine.Connection:
         """Return the engine for a statement."""
-        if bind is None and mapper is None and bound_tenant() is not None and not _is_control(clause):
-            return self._db.engines[TENANT_BIND]
-        return super().get_bind(mapper=mapper, clause=clause, bind=bind, **kwargs)
+        tenant_engine = self._db.engines[TENANT_BIND]
+        engine: sa.engine.Engine | sa.engine.Connection = tenant_engine
+        if bind is not None or mapper is not None or bound_tenant() is None or _is_control(clause):
+            engine = super().get_bind(mapper=mapper, clause=clause, bind=bind, **kwargs)
+        if engine is tenant_engine:
+            self._refuse_other_brands()
+        return engine
+
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Return one object by its primary key, also one that is remembered and needs no query."""
+        if sa.inspect(entity).local_table.metadata is TenantBase.metadata:
+            self._refuse_other_brands()
+        return super().get(entity, ident, **options)
+
+    def _refuse_other_brands(self) -> None:
+        """Refuse what an open transaction or a remembered object of another brand would answer."""
+        schema = current_tenant().schema
+        if self.info.get("tenant", schema) != schema:
+            raise TenantMixup(f"a session of {self.info['tenant']} was used for {schema}")
 
 
 def _is_control(clause: Any) -> bool:

@@ -17,11 +17,14 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from flask import current_app
 
 #: Revisions write this where a statement needs the brand's role; names are generated, so it needs no quoting.
 ROLE_TOKEN = "__tenant_role__"
 BASE = "base"
+#: Alembic names its version table in what it renders; a name that no revision uses tells those statements apart.
+NO_VERSION_TABLE = "alembic_versions_are_kept_in_control_tenant"
 LOCK_TIMEOUT = "2s"
 
 
@@ -67,11 +70,11 @@ def render(start: str, end: str) -> str:
             output_buffer=buffer,
             literal_binds=True,
             transactional_ddl=False,  # The runner adds BEGIN and COMMIT itself.
-            version_table="unused",
+            version_table=NO_VERSION_TABLE,
         )
         context.run_migrations()
     # The version lives in control.tenant; Alembic's own table is not wanted in a brand's schema.
-    return "\n".join(part for part in _statements(buffer.getvalue()) if "unused" not in part)
+    return "\n".join(part for part in _statements(buffer.getvalue()) if NO_VERSION_TABLE not in part)
 
 
 def _statements(sql: str) -> Iterator[str]:
@@ -97,9 +100,13 @@ def migrate_all(*, dsn: str) -> Iterator[MigrationResult]:
 
 
 def _migrate_one(connection: psycopg.Connection, *, schema: str, version: str, head: str) -> MigrationResult:
+    try:
+        script = script_for(schema, start=version, end=head)
+    except CommandError as error:
+        return _failed(connection, schema=schema, version=version, problem=str(error))
     sql = (
         f"BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL search_path TO {schema};\n"
-        f"{script_for(schema, start=version, end=head)}\n"
+        f"{script}\n"
         f"UPDATE control.tenant SET version = '{head}', migration_error = NULL "
         f"WHERE schema_name = '{schema}' AND version = '{version}'; COMMIT"
     )
@@ -108,9 +115,13 @@ def _migrate_one(connection: psycopg.Connection, *, schema: str, version: str, h
     except psycopg.Error as error:
         connection.execute("ROLLBACK")
         problem = f"{error.sqlstate}: {str(error).splitlines()[0]}"
-        connection.execute("UPDATE control.tenant SET migration_error = %s WHERE schema_name = %s", [problem, schema])
-        return MigrationResult(schema, version, problem)
+        return _failed(connection, schema=schema, version=version, problem=problem)
     return MigrationResult(schema, head)
+
+
+def _failed(connection: psycopg.Connection, *, schema: str, version: str, problem: str) -> MigrationResult:
+    connection.execute("UPDATE control.tenant SET migration_error = %s WHERE schema_name = %s", [problem, schema])
+    return MigrationResult(schema, version, problem)
 
 
 def driver_dsn(url: str) -> str:

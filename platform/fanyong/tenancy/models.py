@@ -13,7 +13,7 @@ from fanyong.ids import new_id
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import ControlBase
 
-#: `ready` schemas wait in the pool, without a name; `broken` ones failed to build or to migrate at birth.
+#: `ready` schemas wait in the pool, without a name.
 STATES = ("ready", "active", "suspended")
 
 

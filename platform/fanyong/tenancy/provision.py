@@ -42,6 +42,10 @@ def ensure_tenant_login(owner_dsn: str, login: sa.URL) -> None:
         )
         # Without a bound tenant no name resolves: a forgotten scope fails instead of finding something.
         connection.execute(sql.SQL("ALTER ROLE {} SET search_path = ''").format(role))
+        # A temporary table outlives its transaction and is found first: on a pooled connection the next brand
+        # would read it instead of its own.
+        database = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
 
 
 def build_schema(owner_dsn: str, *, login_role: str) -> UUID:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from flask import Flask
 
 from fanyong.web import money
-from fanyong.web.locale import BEIJING
+from fanyong.wechat.times import BEIJING
 
 
 def localtime(value: datetime | None, *, seconds: bool = False) -> str:

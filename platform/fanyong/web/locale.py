@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
 from urllib.parse import urlencode
 
 from flask import has_request_context, request, session
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT_LANGUAGE = "zh"
-#: China has had one offset and no summer time since 1991, so that no time zone database is needed.
-BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 
 def select_locale() -> str:
     """Return the language of the present request: a choice made before, or Chinese.
 
-    The API is asked by programs, which say their language in `Accept-Language`.
+    The API is asked by programs, which say their language in `Accept-Language`; its page to read has links for it.
     """
     if not has_request_context():
         return DEFAULT_LANGUAGE
-    if request.path.startswith("/api/"):
+    chosen = request.args.get("lang")
+    if request.path.startswith("/api/") and chosen not in LANGUAGES:
         return request.accept_languages.best_match(LANGUAGES, DEFAULT_LANGUAGE) or DEFAULT_LANGUAGE
-    chosen = request.args.get("lang") or session.get("lang")
+    chosen = chosen or session.get("lang")
     return chosen if chosen in LANGUAGES else DEFAULT_LANGUAGE
 
 

@@ -70,7 +70,7 @@ def paginate(query: sa.Select[*tuple[Any, ...]], *, number: int | None = None, p
     return Page(_rows(query.limit(per_page).offset((number - 1) * per_page)), number, total, per_page)
 
 
-def everything(query: sa.Select[Any]) -> Sequence[Any]:
+def everything(query: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
     """Return all rows of a query for a file, as `paginate` does; a search narrows down what is longer than that."""
     return _rows(query.limit(MAX_EXPORT))
 
@@ -82,6 +82,6 @@ def url_with(**changes: object) -> str:
     return url_for(endpoint, **{name: value for name, value in arguments.items() if value not in (None, "")})
 
 
-def _rows(query: sa.Select[Any]) -> Sequence[Any]:
+def _rows(query: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
     rows = session().execute(query)
     return rows.scalars().all() if len(query.column_descriptions) == 1 else rows.all()

@@ -13,6 +13,7 @@ A field of a list of models becomes rows; names are flattened: `rates-0-level`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from fanyong.web.form_messages import message_for
-from fanyong.web.form_specs import Spec, specs_of
+from fanyong.web.form_specs import Spec, can_draw, specs_of
 from fanyong.web.words import _
 
 Choices = Mapping[str, Sequence[tuple[str, str]]]
@@ -185,6 +186,29 @@ def from_post(model: type[BaseModel], posted: Posted, *, choices: Choices | None
     return form
 
 
+def from_json(model: type[BaseModel], text: str, *, choices: Choices | None = None) -> SettingsForm:
+    """Return the form of settings that were typed as JSON, checked like a posted one.
+
+    What is wrong is said above the form; the fields then show the model's defaults.
+    """
+    form = SettingsForm(model, choices or {})
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        form.general.append(_("This is not JSON: %(problem)s", problem=str(error)))
+        values = {}
+    if not isinstance(values, dict):
+        form.general.append(_("The settings have to be a JSON object: {…}."))
+        values = {}
+    form.values = values
+    if form.ok:
+        form.check()
+    if can_draw(model):
+        filled = from_values(model, values if form.ok else {})
+        form.raw, form.counts = filled.raw, filled.counts
+    return form
+
+
 def _fill_rows(form: SettingsForm, spec: Spec, rows: Iterable[Any]) -> None:
     count = 0
     for index, row in enumerate(rows):
@@ -235,14 +259,3 @@ def _spec_at(model: type[BaseModel], path: Sequence[object]) -> Spec | None:
         found = next((spec for spec in specs if spec.name == part), None)
         specs = found.row if found else ()
     return found
-
-
-def describe(error: ValidationError, model: type[BaseModel]) -> list[dict[str, str]]:
-    """Return what is wrong with values of a model, as paths and messages in the language of the request."""
-    return [
-        {
-            "path": ".".join(str(part) for part in problem["loc"]),
-            "message": message_for(problem, _spec_at(model, problem["loc"])) or _("This is not right."),
-        }
-        for problem in error.errors()
-    ]

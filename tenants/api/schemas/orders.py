@@ -61,13 +61,13 @@ class Order(Answer):
     total_fen: Fen = Field(description=_("goods_fen − coupon_fen + freight_fen."))
     refunded_fen: Fen = Field(examples=[0])
     lines: list[OrderLine]
-    tracking: str = Field(examples=["SF1234567890"])
+    tracking: str = Field(examples=[""])
     created_at: Time
     expires_at: Time = Field(description=_("Until when it can be paid."))
     paid_at: Time | None
-    shipped_at: Time | None
-    received_at: Time | None
-    closed_at: Time | None
+    shipped_at: Time | None = Field(examples=[None])
+    received_at: Time | None = Field(examples=[None])
+    closed_at: Time | None = Field(examples=[None])
 
 
 class PlacedOrder(Order):

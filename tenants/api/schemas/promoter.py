@@ -52,9 +52,11 @@ class Explanation(Answer):
     exact_fen_times_10000: int = Field(examples=[9000000])
     rounding: str = Field(examples=["floor"])
     cap: str | None = Field(
-        default=None, description=_("line_paid: all awards of a line were scaled down to what was paid.")
+        default=None,
+        examples=[None],
+        description=_("line_paid: all awards of a line were scaled down to what was paid."),
     )
-    cap_fen: int | None = None
+    cap_fen: int | None = Field(default=None, examples=[None])
     amount_fen: Fen = Field(examples=[900])
 
 
@@ -78,10 +80,10 @@ class Award(Answer):
     rate_bp: int = Field(examples=[1000], description=_("Hundredths of a percent."))
     amount_fen: Fen = Field(examples=[900])
     reversed_fen: Fen = Field(examples=[0], description=_("What refunds took back of it."))
-    state: Literal["estimated", "frozen", "released", "reversed"]
+    state: Literal["estimated", "frozen", "released", "reversed"] = Field(examples=["frozen"])
     awarded_at: Time
     due_at: Time | None = Field(description=_("When it can be withdrawn; null before the buyer has the goods."))
-    released_at: Time | None
+    released_at: Time | None = Field(examples=[None])
     explanation: Explanation
 
 

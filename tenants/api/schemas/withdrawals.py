@@ -37,7 +37,8 @@ class Withdrawal(Answer):
     id: Id
     amount_fen: Fen = Field(examples=[5000])
     state: WithdrawalState = Field(
-        description=_("requested → approved → paid; or rejected by the shop; or failed, and the money is back.")
+        examples=["approved"],
+        description=_("requested → approved → paid; or rejected by the shop; or failed, and the money is back."),
     )
     transfer_state: str = Field(
         examples=["requires_action"], description=_("requires_action: it waits for the member to take it.")
@@ -48,7 +49,7 @@ class Withdrawal(Answer):
     )
     requested_at: Time
     decided_at: Time | None
-    finished_at: Time | None
+    finished_at: Time | None = Field(examples=[None])
     reason: str | None = Field(examples=[None], description=_("Why it was rejected or failed."))
 
 

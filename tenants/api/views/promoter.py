@@ -118,7 +118,7 @@ def _awards(rows: Sequence[tuple[Award, Accrual]]) -> Iterator[schemas.Award]:
 
 def _lines(line_ids: list[UUID]) -> dict[UUID, tuple[OrderLine, str]]:
     query = sa.select(OrderLine, Order.number).join(Order).where(OrderLine.id.in_(line_ids))
-    return {line.id: (line, number) for line, number in session().execute(query).tuples()}
+    return {line.id: (line, number) for line, number in session().execute(query)}
 
 
 def _movement(posting: Posting, owner_id: UUID) -> schemas.Movement:
@@ -147,12 +147,8 @@ def _movement(posting: Posting, owner_id: UUID) -> schemas.Movement:
 
 
 def _team(rows: Sequence[Member], me: UUID) -> Iterator[schemas.TeamMember]:
-    tiers: dict[UUID, str | None] = dict(
-        session()
-        .execute(sa.select(Promoter.member_id, Promoter.tier).where(Promoter.member_id.in_([m.id for m in rows])))
-        .tuples()
-        .all()
-    )
+    query = sa.select(Promoter.member_id, Promoter.tier).where(Promoter.member_id.in_([m.id for m in rows]))
+    tiers = dict(session().execute(query).all())
     for member in rows:
         yield schemas.TeamMember(
             member_id=member.id,

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fanyong.devtools.story.doors import Door, Place, Refused, Transient, patiently
-from fanyong.devtools.story.steps import Chosen
+from fanyong.devtools.story.parts import Chosen
 
 _BEIJING = timezone(timedelta(hours=8))
 _BRAND_LINK = re.compile(r"/superadmin/brands/([0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})")

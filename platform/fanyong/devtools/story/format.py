@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fanyong.devtools.story.steps import Chosen, Key, Part, Step, Text
+from fanyong.devtools.story.parts import Chosen, Key, Part, Text
+from fanyong.devtools.story.steps import Step
 
 DEFAULT_STOCK = 1_000
 
@@ -50,7 +51,7 @@ class Product(Part):
 
     brand: Key
     sku: Key
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    name: Annotated[str, Field(min_length=1, max_length=100)]
     price_fen: Annotated[int, Field(ge=1, le=100_000_000)]
     stock: Annotated[int, Field(ge=0, le=1_000_000)] = DEFAULT_STOCK
     category: Annotated[str, Field(max_length=64)] = ""

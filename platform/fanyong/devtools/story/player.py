@@ -1,19 +1,18 @@
-"""Playing a story: each step once, in order, through the public doors."""
+"""Playing a story: each step once, in order, each waited for until the books show it."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
-from fanyong.devtools.story import steps
+from fanyong.devtools.story import acts, steps
 from fanyong.devtools.story.console import Superadmin
 from fanyong.devtools.story.doors import Place, Refused
 from fanyong.devtools.story.expectations import Unmet, check
 from fanyong.devtools.story.format import Story
 from fanyong.devtools.story.sandbox import Sandbox
-from fanyong.devtools.story.stage import Asked, Placed, Stage, open_stage
-from fanyong.devtools.story.telling import moves, reasons, yuan
+from fanyong.devtools.story.stage import Stage, open_stage
+from fanyong.devtools.story.telling import moves, reasons
 
 Say = Callable[[str], None]
 
@@ -21,9 +20,9 @@ Say = Callable[[str], None]
 class StepFailed(Exception):
     """A step was refused although nothing in the story expects that."""
 
-    def __init__(self, where: str, what: str) -> None:
-        super().__init__(f"{where}: {what}")
-        self.where = where
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path}: {what}")
+        self.path = path
         self.what = what
 
 
@@ -37,7 +36,7 @@ class Player:
         self._sandbox = sandbox
         self._superadmin = superadmin
         self._say = say
-        #: Makes this playing's idempotency keys its own; a step repeated after a fault has the same key.
+        #: Makes the idempotency keys of this playing its own; a step repeated after a fault keeps its key.
         self._run = secrets.token_hex(4)
 
     def close(self) -> None:
@@ -46,193 +45,82 @@ class Player:
             stage.close()
 
     def play(self) -> None:
-        """Play everything; raises StepFailed, Unmet, BrandExists or Unreachable at the first thing that is not so."""
+        """Play everything; raises StepFailed, Unmet, BrandExists or Unreachable where it cannot go on."""
         for brand in self.story.brands:
             self.stages[brand.key] = open_stage(brand, story=self.story, place=self._place, sandbox=self._sandbox)
         for index, brand in enumerate(self.story.brands):
-            stage = self.stages[brand.key]
-            try:
-                stage.enter()
-                stage.set_up(self._superadmin)
-            except Refused as refusal:
-                raise StepFailed(f"brands[{index}]", f"refused: {refusal}") from refusal
-            self._say(f"    {brand.name} is open: {stage.place.url}")
-        self._log_in_early_members()
+            self._set_up(index, self.stages[brand.key])
         for index, step in enumerate(self.story.steps):
             self._play_step(index, step)
 
-    def _log_in_early_members(self) -> None:
-        """Log those in who act, or are never mentioned, before a `join` step of their own."""
-        first: dict[tuple[str, str], str] = {}
-        for step in self.story.steps:
-            for role in ("member", "payer", "via"):
-                name = getattr(step, role, None)
-                if name is not None:
-                    first.setdefault((step.brand, name), "join" if isinstance(step, steps.Join) and role == "member" else role)
-        for member in self.story.members:
-            if first.get((member.brand, member.key)) != "join":
-                self._log_in(self.stages[member.brand], member.key)
-        for stage in self.stages.values():
+    def _set_up(self, index: int, stage: Stage) -> None:
+        try:
+            stage.enter()
+            stage.set_up(self._superadmin)
+            self._say(f"     {stage.brand.name} is open at {stage.place.url}")
+            for key in stage.members:
+                if not self._joins_later(stage, key) and not stage.shop.knows(key):
+                    acts.log_in(stage, key)
             stage.come_to_rest()
-            stage.look_at_figures()
+        except Refused as refusal:
+            raise StepFailed(f"brands[{index}]", f"refused: {refusal}") from refusal
+        stage.look_at_figures()
 
-    def _log_in(self, stage: Stage, key: str, *, via: str | None = None) -> None:
-        member = stage.members[key]
-        via = via or (member.via if not stage.shop.knows(key) else None)
-        token = self._share_token(stage, via) if via else None
-        stage.shop.log_in(key, appid=stage.appid, nickname=member.nickname or key, share_token=token)
+    def _joins_later(self, stage: Stage, key: str) -> bool:
+        """Return whether a member's first step is a `join`; everybody else is there from the beginning."""
+        own = (
+            s for s in self.story.steps if s.brand == stage.brand.key and key in (_actor(s), getattr(s, "payer", None))
+        )
+        return isinstance(next(own, None), steps.Join)
 
-    def _share_token(self, stage: Stage, member: str, *, sku: str | None = None) -> str:
-        """Return the token of a member's share; whoever is named as an upline has to log in first."""
-        if not stage.shop.knows(member):
-            self._log_in(stage, member)
-        body = {"sku": sku} if sku else {}
-        token: str = stage.shop.ask("POST", "/shares", member=member, json=body)["token"]
-        return token
-
-    def _play_step(self, index: int, step: steps.BaseStep) -> None:
+    def _play_step(self, index: int, step: steps.AnyStep) -> None:
         stage, where = self.stages[step.brand], f"steps[{index}]"
         if isinstance(step, steps.Expect):
             check(step, stage=stage, where=where)
-            self._tell(index, stage, f"expect {_subject(step)}  ok")
+            self._tell(index, stage, f"expect {_subject(step)}: {_values(step)}")
             return
         try:
-            what = self._act(index, step, stage)
+            told = acts.act(stage, step, name=where, key=f"story-{self._run}-{index}", superadmin=self._superadmin)
             stage.come_to_rest()
-            what = self._after(step, stage, what)
+            acts.wait_for_effect(stage, step)
+            stage.come_to_rest()
         except Refused as refusal:
             if step.expect_error is None:
                 raise StepFailed(f"{where} ({step.do})", f"refused: {refusal}") from refusal
             if refusal.code != step.expect_error:
                 raise Unmet(f"{where}.expect_error", expected=step.expect_error, got=str(refusal)) from refusal
-            self._tell(index, stage, f"{step.do}  refused as expected: {refusal.code}")
-            return
-        if step.expect_error is not None:
-            raise Unmet(f"{where}.expect_error", expected=step.expect_error, got="nothing refused this step")
-        self._tell(index, stage, what, money=self._money(step, stage))
+            told = f"{step.do} is refused, as expected: {refusal.code}"
+        else:
+            if step.expect_error is not None:
+                raise Unmet(f"{where}.expect_error", expected=step.expect_error, got=f"nothing refused {step.do}")
+        self._tell(index, stage, told + self._money(stage, step))
 
-    def _act(self, index: int, step: steps.BaseStep, stage: Stage) -> str:
-        """Do what a step says; returns it in words."""
-        key = f"story-{self._run}-{index}"
-        match step:
-            case steps.Join():
-                self._log_in(stage, step.member, via=step.via)
-                return f"{step.member} joins" + (f" via {step.via}" if step.via else "")
-            case steps.Share():
-                return self._share(stage, step)
-            case steps.Order():
-                return self._order(stage, step, key=key, name=step.name or f"steps[{index}]")
-            case steps.Pay():
-                return self._pay(stage, step)
-            case steps.Ship():
-                order = stage.orders[step.order]
-                stage.console.submit(f"/console/orders/{order.id}/ship", {"tracking": ""}, page=f"/console/orders/{order.id}")
-                return f"ship order {step.order}"
-            case steps.Receive():
-                order = stage.orders[step.order]
-                stage.shop.ask("POST", f"/orders/{order.id}/confirm-receipt", member=order.buyer)
-                return f"{order.buyer} receives order {step.order}"
-            case steps.Refund():
-                return self._refund(stage, step, key=key)
-            case steps.Advance():
-                stage.advance(step.total_seconds)
-                return f"time passes: {_span(step)}"
-            case steps.Withdraw():
-                return self._withdraw(stage, step, key=key, name=step.name or f"steps[{index}]")
-            case steps.Approve() | steps.Reject():
-                return self._decide(stage, step)
-            case steps.ConfirmTransfer() | steps.ExpireTransfer():
-                return self._end_transfer(stage, step)
-            case _:
-                return self._govern(stage, step)
+    def _money(self, stage: Stage, step: steps.AnyStep) -> str:
+        """Return what a step changed in the promoters' figures, with the rules behind new awards."""
+        order = stage.orders[step.order].number if isinstance(step, steps.Pay) and step.order in stage.orders else None
+        parts = []
+        for key, (before, after) in stage.look_at_figures().items():
+            if moved := moves(before, after):
+                awards = [a for a in stage.awards_of(key) if a["order_number"] == order] if order else []
+                parts.append(" ".join(filter(None, [f"{key} {moved}", reasons(awards)])))
+        return "".join(f"  → {part}" for part in parts)
 
-    def _govern(self, stage: Stage, step: steps.BaseStep) -> str:
-        """Do what only the brand's owner or the platform does."""
-        match step:
-            case steps.Freeze() | steps.Unfreeze():
-                page = f"/console/promoters/{self._member_id(stage, step.member)}"
-                fields = {"reason": step.reason} if isinstance(step, steps.Freeze) else {}
-                stage.console.submit(f"{page}/{step.do}", fields, page=page)
-                return f"{step.do} {step.member}"
-            case steps.AcceptNotice():
-                stage.accept_notice()
-                return "the notice about two levels is accepted"
-            case steps.Waiver():
-                stage.waive(self._superadmin, levels=step.levels, reason=step.reason, days=step.days)
-                return f"the platform allows {step.levels} levels for {step.days} days"
-            case steps.SetTiers() | steps.SetPlan():
-                stage.console.choose(step.do.removeprefix("set_"), step)
-                return f"the brand chooses {step.plugin}"
-        raise AssertionError(step)
+    def _tell(self, index: int, stage: Stage, told: str) -> None:
+        name = f"{stage.brand.name}  " if len(self.stages) > 1 else ""
+        self._say(f"{index:4} {name}{told}")
 
-    def _share(self, stage: Stage, step: steps.Share) -> str:
-        token = self._share_token(stage, step.member, sku=step.sku)
-        if step.name is not None:
-            stage.shares[step.name] = token
-        return f"{step.member} shares {step.sku or 'the shop'}"
 
-    def _order(self, stage: Stage, step: steps.Order, *, key: str, name: str) -> str:
-        body = {
-            "lines": [{"sku": line.sku, "quantity": line.quantity} for line in step.lines],
-            "coupon_code": stage.coupon(step.coupon_fen),
-            "shipping_method": stage.shipping(step.freight_fen),
-            "share_token": self._token_of(stage, step.via_share),
-        }
-        given = {field: value for field, value in body.items() if value is not None}
-        order = stage.shop.ask("POST", "/orders", member=step.member, key=key, json=given)
-        stage.orders[name] = Placed(id=order["id"], number=order["number"], buyer=step.member, wish=step)
-        return f"{step.member} orders {name}  {yuan(order['total_fen'])}"
+def _actor(step: steps.AnyStep) -> str | None:
+    return None if isinstance(step, steps.Expect) else getattr(step, "member", None)
 
-    def _token_of(self, stage: Stage, share: str | None) -> str | None:
-        if share is None:
-            return None
-        return stage.shares.get(share) or self._share_token(stage, share)
 
-    def _pay(self, stage: Stage, step: steps.Pay) -> str:
-        order = stage.orders[step.order]
-        sheet = stage.shop.ask("POST", f"/orders/{order.id}/pay", member=order.buyer)
-        payer = stage.shop.openids[step.payer] if step.payer else None
-        stage.sandbox.pay(
-            sheet["package"].partition("=")[2], amount_fen=step.amount_fen, payer_openid=payer, times=step.times
-        )
-        return f"{order.buyer} pays order {step.order}"
+def _subject(step: steps.Expect) -> str:
+    named = getattr(step, step.subject) if step.subject != "brand" else "all"
+    return f"{step.subject} {named}" if step.subject != "member" else str(named)
 
-    def _refund(self, stage: Stage, step: steps.Refund, *, key: str) -> str:
-        order = stage.orders[step.order]
-        lines = stage.shop.ask("GET", f"/orders/{order.id}", member=order.buyer)["lines"]
-        left = {line["position"]: line["quantity"] - line["refunded_quantity"] for line in lines}
-        pieces = {position: count for position, count in left.items() if count}
-        if step.lines is not None:
-            named = [(line, _position(line, lines)) for line in step.lines]
-            pieces = {position: line.quantity or left[position] for line, position in named}
-        fields = {"idempotency_key": key, "reason": step.reason, "freight": f"{step.freight_fen // 100}.{step.freight_fen % 100:02d}"}
-        for line in lines:
-            # A piece count that nobody could refund still has to reach the form, which is there to refuse it.
-            fields[f"quantity-{line['id'].replace('-', '')}"] = str(pieces.get(line["position"], 0))
-        page = f"/console/orders/{order.id}"
-        stage.console.submit(f"{page}/refund", fields, page=page)
-        return f"refund of order {step.order}"
 
-    def _withdraw(self, stage: Stage, step: steps.Withdraw, *, key: str, name: str) -> str:
-        body: dict[str, Any] = {"amount_fen": step.amount_fen}
-        if step.real_name is not None:
-            body["real_name"] = step.real_name
-        made = stage.shop.ask("POST", "/withdrawals", member=step.member, key=key, json=body)
-        stage.withdrawals[name] = Asked(id=made["id"], member=step.member, transfer_number=made["transfer_number"])
-        return f"{step.member} asks for {yuan(step.amount_fen)} ({name})"
-
-    def _decide(self, stage: Stage, step: steps.Approve | steps.Reject) -> str:
-        page = f"/console/withdrawals/{stage.withdrawals[step.withdrawal].id}"
-        fields = {"reason": step.reason} if isinstance(step, steps.Reject) else {}
-        # On a repetition the transfer may have come to its end already, and the decision is old news.
-        done_before = ("wrong_withdrawal_state",)
-        stage.console.submit(f"{page}/{step.do}", fields, page="/console/withdrawals", done_before=done_before)
-        return f"{step.do} withdrawal {step.withdrawal}"
-
-    def _end_transfer(self, stage: Stage, step: steps.ConfirmTransfer | steps.ExpireTransfer) -> str:
-        asked = stage.withdrawals[step.withdrawal]
-        action = "confirm" if isinstance(step, steps.ConfirmTransfer) else "expire"
-        stage.sandbox.end_transfer(stage.mchid, asked.transfer_number, action=action)
-        return f"{asked.member} {action}s the transfer of {step.withdrawal}" if action == "confirm" else (
-            f"the transfer of {step.withdrawal} expires"
-        )
+def _values(step: steps.Expect) -> str:
+    shown = {name: value for name, value in step.expected.items() if name != "awards"}
+    if step.awards is not None:
+        shown["awards"] = len(step.awards)
+    return ", ".join(f"{name} {value}" for name, value in shown.items())

@@ -24,7 +24,8 @@ class Sandbox:
 
     def give_code(self, *, appid: str, user: str) -> tuple[str, str]:
         """Play `wx.login` for somebody; returns (code, openid)."""
-        return self._ask("log-in", lambda: self._client.login(appid=appid, user=user))
+        code, openid = self._ask("log-in", lambda: self._client.login(appid=appid, user=user))
+        return code, openid
 
     def pay(self, prepay_id: str, *, amount_fen: int | None, payer_openid: str | None, times: int) -> None:
         """Play the shopper who taps pay."""
@@ -35,10 +36,6 @@ class Sandbox:
     def end_transfer(self, mchid: str, number: str, *, action: str) -> None:
         """Let a transfer be confirmed or expire."""
         self._ask(f"transfer: {action}", lambda: self._client.transfer(mchid, number, action=action))
-
-    def set_clock(self, mchid: str, *, offset_seconds: int) -> None:
-        """Set a merchant's clock ahead of real time."""
-        self._ask("clock", lambda: self._client.set_clock(mchid, offset_seconds=offset_seconds))
 
     def has_undelivered(self, mchid: str) -> bool:
         """Return whether callbacks are still on their way to the brand."""

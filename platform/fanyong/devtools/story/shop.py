@@ -20,6 +20,7 @@ class Shop:
         self._sandbox = sandbox
         self._tokens: dict[str, str] = {}
         self.openids: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -40,12 +41,14 @@ class Shop:
             return answer
 
         session = patiently(once, what=f"log-in of {member}")
-        self._tokens[member] = session["token"]
+        self._tokens[member], self.ids[member] = session["token"], session["member"]["id"]
         return session
 
-    def ask(self, method: str, path: str, *, member: str, key: str | None = None, **values: Any) -> dict[str, Any]:
-        """Send a member's request until it is answered; `key` makes repeating it safe."""
-        headers = {"Authorization": f"Bearer {self._tokens[member]}"}
+    def ask(
+        self, method: str, path: str, *, member: str | None = None, key: str | None = None, **values: Any
+    ) -> dict[str, Any]:
+        """Send a request, a member's own or anybody's, until it is answered; `key` makes repeating it safe."""
+        headers = {"Authorization": f"Bearer {self._tokens[member]}"} if member is not None else {}
         if key is not None:
             headers["Idempotency-Key"] = key
 

@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,11 @@ from fanyong.devtools.story.doors import Place, Refused, Unreachable
 from fanyong.devtools.story.format import Brand, Product, Story
 from fanyong.devtools.story.sandbox import Sandbox
 from fanyong.devtools.story.shop import Shop
-from fanyong.devtools.story.steps import Order
 
 #: A killed worker is back within seconds, and its work is found again by the next tick.
 _REST_SECONDS = 150.0
+#: Failed work is tried again after 10 and 30 seconds; what still fails then will not mend itself.
+_FAILING_SECONDS = 75.0
 _FIRST_LOOK_SECONDS = 0.02
 _LONGEST_LOOK_SECONDS = 0.5
 _SUFFIX_BYTES = 3
@@ -43,7 +45,7 @@ class Placed:
     id: str
     number: str
     buyer: str
-    wish: Order
+    total_fen: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Asked:
 
     id: str
     member: str
-    transfer_number: str
+    #: The transfer's number, by which WeChat knows it.
+    number: str
 
 
 class Stage:
@@ -100,7 +103,10 @@ class Stage:
         days = {"window_days": str(brand.settlement.window_days)}
         console.submit("/console/settings/settlement", days, page="/console/settings")
         limits = brand.withdrawal
-        amounts = {"minimum": _plain(limits.minimum_fen), "auto_approve_below": _plain(limits.auto_approve_below_fen)}
+        amounts = {
+            "minimum": plain_yuan(limits.minimum_fen),
+            "auto_approve_below": plain_yuan(limits.auto_approve_below_fen),
+        }
         console.submit("/console/settings/withdrawal", amounts, page="/console/settings")
         if brand.tiers is not None:
             console.choose("tiers", brand.tiers)
@@ -128,18 +134,16 @@ class Stage:
         )
 
     def advance(self, seconds: int) -> None:
-        """Move the clocks of the brand and of its merchant to the same new offset."""
+        """Move the clock of the brand, and with it its merchant's, to a new offset."""
         self.offset_seconds += seconds
-        # The brand's clock first: what WeChat closes because of the time, the brand then finds late, not early.
         self.console.set_clock(offset_seconds=self.offset_seconds)
-        self.sandbox.set_clock(self.mchid, offset_seconds=self.offset_seconds)
 
     def coupon(self, amount_fen: int) -> str | None:
         """Return the code of a coupon over an amount, made on first use."""
         if not amount_fen:
             return None
         code = f"STORY-{amount_fen}"
-        fields = {"code": code, "amount": _plain(amount_fen), "threshold": "0.00", "active": "y"}
+        fields = {"code": code, "amount": plain_yuan(amount_fen), "threshold": "0.00", "active": "y"}
         self._offer("coupons", fields)
         return code
 
@@ -148,26 +152,27 @@ class Stage:
         if not fee_fen:
             return None
         code = f"FREIGHT-{fee_fen}"
-        self._offer("shipping", {"code": code, "name": code, "fee": _plain(fee_fen), "active": "y"})
+        self._offer("shipping", {"code": code, "name": code, "fee": plain_yuan(fee_fen), "active": "y"})
         return code
 
     def come_to_rest(self) -> None:
-        """Wait until everything that a step set off has reached the books; raises Refused for work that fails.
+        """Wait until everything that a step set off has reached the books.
 
-        Callbacks are looked at before and after the open work: one that arrives in between makes new work.
+        Callbacks are looked at before and after the open work: one that arrives in between makes new work. What
+        failed is tried again by itself, for example after the simulator was away; raises Refused when it goes on.
         """
-        until = time.monotonic() + _REST_SECONDS
+        began = time.monotonic()
         pause = _FIRST_LOOK_SECONDS
         while True:
             quiet = not self.sandbox.has_undelivered(self.mchid)
             state = self.console.state()
-            if state["failing_work"]:
-                raise Refused(
-                    "failing_work", f"{self.brand.name}: {state['failing_work']} pieces of work fail", details=state
-                )
-            if quiet and state["open_work"] == 0 and not self.sandbox.has_undelivered(self.mchid):
+            done = quiet and not state["open_work"] and not state["failing_work"]
+            if done and not self.sandbox.has_undelivered(self.mchid):
                 return
-            if time.monotonic() > until:
+            waited = time.monotonic() - began
+            if state["failing_work"] and waited > _FAILING_SECONDS:
+                raise Refused("failing_work", f"{self.brand.name}: {state['failing_work']} pieces of work fail")
+            if waited > _REST_SECONDS:
                 raise Unreachable(f"{self.brand.name} does not come to rest: {state}")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
@@ -186,6 +191,28 @@ class Stage:
         """Return all awards of a member, oldest first."""
         return list(self.shop.pages("/promoter/awards", member=member))[::-1]
 
+    def order(self, name: str) -> dict[str, Any]:
+        """Return an order as its buyer sees it now."""
+        placed = self.orders[name]
+        return self.shop.ask("GET", f"/orders/{placed.id}", member=placed.buyer)
+
+    def withdrawal(self, name: str) -> dict[str, Any]:
+        """Return a withdrawal as its promoter sees it now."""
+        asked = self.withdrawals[name]
+        return self.shop.ask("GET", f"/withdrawals/{asked.id}", member=asked.member)
+
+    def product(self, sku: str) -> dict[str, Any]:
+        """Return a product as everybody sees it now."""
+        return self.shop.ask("GET", f"/products/{sku}")
+
+    def wait_for(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so; the callbacks that tell of it may have been lost, and are then asked for."""
+        until = time.monotonic() + _REST_SECONDS
+        while not is_so():
+            if time.monotonic() > until:
+                raise Unreachable(f"{self.brand.name}: still waiting until {what}")
+            time.sleep(_LONGEST_LOOK_SECONDS)
+
     def _offer(self, kind: str, fields: dict[str, str]) -> None:
         if fields["code"] not in self._offers:
             self.console.submit(f"/console/offers/{kind}", fields, page="/console/offers")
@@ -197,7 +224,7 @@ class Stage:
             "name": product.name,
             "category": product.category,
             "description": "",
-            "price": _plain(product.price_fen),
+            "price": plain_yuan(product.price_fen),
             "stock": str(product.stock),
             "on_sale": "y",
         }
@@ -215,8 +242,9 @@ def open_stage(brand: Brand, *, story: Story, place: Place, sandbox: Sandbox) ->
         except SubdomainTaken:
             if brand.subdomain is not None:
                 raise BrandExists(
-                    f"there is a brand at {place.brand(subdomain).url} already, and the story fixes this subdomain, so it"
-                    " can be played only once here: take `subdomain` out of the file, or begin anew with ./dev reset"
+                    f"there is a brand at {place.brand(subdomain).url} already, and the story fixes this subdomain,"
+                    " so it can be played only once here: take `subdomain` out of the file, or begin anew with"
+                    " ./dev reset"
                 ) from None
             continue
         return Stage(brand, story=story, place=place.brand(subdomain), login=login, sandbox=sandbox)
@@ -233,6 +261,6 @@ def _slug(brand: Brand) -> str:
     return "brand"
 
 
-def _plain(amount_fen: int) -> str:
+def plain_yuan(amount_fen: int) -> str:
     """Return an amount as it is typed into a form: 1250 -> `12.50`."""
     return f"{amount_fen // 100}.{amount_fen % 100:02d}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic import AliasChoices, Field, field_validator, model_validator
+
+from fanyong.devtools.story.parts import AboveZero, Chosen, Fen, Key, Part, Pieces, Text
 
 FIGURES = (
     "estimated_fen",
@@ -20,50 +20,13 @@ FIGURES = (
 ORDER_STATES = ("created", "paid", "shipped", "received", "closed")
 WITHDRAWAL_STATES = ("requested", "approved", "rejected", "paid", "failed")
 
-Key = Annotated[str, Field(min_length=1, max_length=64)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Fen = Annotated[int, Field(ge=0, le=10**10)]
-AboveZero = Annotated[int, Field(ge=1, le=10**10)]
-Pieces = Annotated[int, Field(ge=1, le=9_999)]
-
-
-def _spellings(name: str, info: FieldInfo) -> list[str]:
-    """Return what a field may be called in a file."""
-    alias = info.validation_alias
-    if isinstance(alias, AliasChoices):
-        return [str(choice) for choice in alias.choices]
-    return [alias if isinstance(alias, str) else name]
-
-
-class Part(BaseModel):
-    """A piece of a story file: exact types, and no field that is not known."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _knows_every_field(cls, values: Any) -> Any:
-        """Name the fields there are when one is not known; pydantic would only say that it is not."""
-        allowed = [name for field, info in cls.model_fields.items() for name in _spellings(field, info)]
-        strange = [name for name in values if name not in allowed] if isinstance(values, dict) else []
-        if strange:
-            context = {"field": strange[0], "allowed": ", ".join(allowed)}
-            raise PydanticCustomError("unknown_field", "there is no such field; allowed: {allowed}", context)
-        return values
-
-
-class Chosen(Part):
-    """A plugin and its settings, as the console's form takes them."""
-
-    plugin: Key
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
-
 
 class BaseStep(Part):
     """What every step may carry."""
 
     #: May be left out of a file with one brand; reading the file fills it in.
     brand: Key
+    do: str
     note: str | None = None
     expect_error: Key | None = None
 
@@ -361,7 +324,7 @@ class Expect(BaseStep):
         return self
 
 
-Step = Annotated[
+AnyStep = (
     Join
     | Share
     | Order
@@ -381,11 +344,11 @@ Step = Annotated[
     | Waiver
     | SetTiers
     | SetPlan
-    | Expect,
-    Field(discriminator="do"),
-]
+    | Expect
+)
+Step = Annotated[AnyStep, Field(discriminator="do")]
 
 #: The steps there are, by the word that `do` names them with.
 STEP_MODELS: dict[str, type[BaseStep]] = {
-    get_args(model.model_fields["do"].annotation)[0]: model for model in get_args(get_args(Step)[0])
+    get_args(model.model_fields["do"].annotation)[0]: model for model in get_args(AnyStep)
 }

@@ -19,7 +19,7 @@ class SimulatorHandle:
     """A simulator process that keeps its port and its data over restarts."""
 
     def __init__(self, data_path: Path, *, port: int = 0) -> None:
-        self._data_path = data_path
+        self.data_path = data_path
         self._port = port
         self._process = self._start()
         self.url = f"http://127.0.0.1:{self._port}"
@@ -50,7 +50,7 @@ class SimulatorHandle:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "fanyong.wechat.simulator"),
-                *("--port", str(self._port), "--data", str(self._data_path)),
+                *("--port", str(self._port), "--data", str(self.data_path)),
             ],
             stdout=subprocess.PIPE,
             text=True,

@@ -1,0 +1,183 @@
+"""What each step does, through the doors of its brand; every act may be repeated after a fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fanyong.devtools.story import steps
+from fanyong.devtools.story.console import Superadmin
+from fanyong.devtools.story.doors import Refused
+from fanyong.devtools.story.stage import Asked, Placed, Stage, plain_yuan
+from fanyong.devtools.story.telling import yuan
+
+
+def log_in(stage: Stage, key: str, *, via: str | None = None) -> None:
+    """Log a member in; the first time through the share of whoever brought them."""
+    member = stage.members[key]
+    if via is None and not stage.shop.knows(key):
+        via = member.via
+    token = share_token(stage, via) if via is not None else None
+    stage.shop.log_in(key, appid=stage.appid, nickname=member.nickname or key, share_token=token)
+
+
+def share_token(stage: Stage, member: str, *, sku: str | None = None) -> str:
+    """Return the token of a member's share; whoever shares has to log in before."""
+    if not stage.shop.knows(member):
+        log_in(stage, member)
+    token: str = stage.shop.ask("POST", "/shares", member=member, json={"sku": sku} if sku else {})["token"]
+    return token
+
+
+def act(stage: Stage, step: steps.BaseStep, *, name: str, key: str, superadmin: Superadmin) -> str:
+    """Do what a step says and return it in words; `name` is for what has none, `key` makes repeating safe."""
+    match step:
+        case steps.Join():
+            log_in(stage, step.member, via=step.via)
+            return f"{step.member} joins" + (f" via {step.via}" if step.via else "")
+        case steps.Share():
+            token = share_token(stage, step.member, sku=step.sku)
+            stage.shares[step.name or name] = token
+            return f"{step.member} shares {step.sku or 'the shop'}"
+        case steps.Order():
+            return _order(stage, step, name=step.name or name, key=key)
+        case steps.Pay():
+            return _pay(stage, step)
+        case steps.Ship():
+            page = f"/console/orders/{stage.orders[step.order].id}"
+            stage.console.submit(f"{page}/ship", {"tracking": ""}, page=page)
+            return f"ship order {step.order}"
+        case steps.Receive():
+            order = stage.orders[step.order]
+            stage.shop.ask("POST", f"/orders/{order.id}/confirm-receipt", member=order.buyer)
+            return f"{order.buyer} receives order {step.order}"
+        case steps.Refund():
+            return _refund(stage, step, key=key)
+        case steps.Advance():
+            stage.advance(step.total_seconds)
+            return f"time passes: {_span(step)}"
+        case steps.Withdraw():
+            return _withdraw(stage, step, name=step.name or name, key=key)
+        case steps.Approve() | steps.Reject():
+            return _decide(stage, step)
+        case steps.ConfirmTransfer() | steps.ExpireTransfer():
+            return _end_transfer(stage, step)
+        case _:
+            return _govern(stage, step, superadmin=superadmin)
+
+
+def wait_for_effect(stage: Stage, step: steps.BaseStep) -> None:
+    """Wait until a step's effect is there, or raise Refused when there is none; the brand has come to rest."""
+    match step:
+        case steps.Pay():
+            order = stage.orders[step.order]
+            if step.is_lie:
+                if stage.order(step.order)["state"] != "created":
+                    raise Refused(
+                        "paid_by_a_lie", f"order {step.order} counts as paid although WeChat told of something else"
+                    )
+            else:
+                stage.wait_for(f"order {order.number} is paid", lambda: stage.order(step.order)["state"] != "created")
+        case steps.Refund():
+            stage.wait_for(
+                "the refund is settled", lambda: all(r["state"] != "open" for r in stage.order(step.order)["refunds"])
+            )
+            if stage.order(step.order)["refunds"][-1]["state"] == "failed":
+                raise Refused("refund_failed", f"WeChat refused the refund of order {step.order}")
+        case steps.ConfirmTransfer():
+            stage.wait_for("the transfer is paid", lambda: stage.withdrawal(step.withdrawal)["state"] == "paid")
+        case steps.ExpireTransfer():
+            stage.wait_for("the transfer is over", lambda: stage.withdrawal(step.withdrawal)["state"] == "failed")
+
+
+def _order(stage: Stage, step: steps.Order, *, name: str, key: str) -> str:
+    share = step.via_share
+    body = {
+        "lines": [{"sku": line.sku, "quantity": line.quantity} for line in step.lines],
+        "coupon_code": stage.coupon(step.coupon_fen),
+        "shipping_method": stage.shipping(step.freight_fen),
+        "share_token": None if share is None else stage.shares.get(share) or share_token(stage, share),
+    }
+    given = {field: value for field, value in body.items() if value is not None}
+    order = stage.shop.ask("POST", "/orders", member=step.member, key=key, json=given)
+    stage.orders[name] = Placed(id=order["id"], number=order["number"], buyer=step.member, total_fen=order["total_fen"])
+    return f"{step.member} orders {name}  {yuan(order['total_fen'])}"
+
+
+def _pay(stage: Stage, step: steps.Pay) -> str:
+    order = stage.orders[step.order]
+    sheet = stage.shop.ask("POST", f"/orders/{order.id}/pay", member=order.buyer)
+    prepay_id = str(sheet["package"]).partition("=")[2]
+    payer = stage.shop.openids[step.payer] if step.payer else None
+    stage.sandbox.pay(prepay_id, amount_fen=step.amount_fen, payer_openid=payer, times=step.times)
+    return f"{order.buyer} pays order {step.order}  {yuan(step.amount_fen or order.total_fen)}"
+
+
+def _refund(stage: Stage, step: steps.Refund, *, key: str) -> str:
+    lines = stage.order(step.order)["lines"]
+    left = {line["position"]: line["quantity"] - line["refunded_quantity"] for line in lines}
+    pieces = left
+    if step.lines is not None:
+        positions = {line["sku"]: line["position"] for line in lines}
+        named = [(positions[line.sku] if line.sku else line.line or 0, line.quantity) for line in step.lines]
+        pieces = {position: left[position] if quantity is None else quantity for position, quantity in named}
+    fields = {f"quantity-{_hex(line['id'])}": str(pieces.get(line["position"], 0)) for line in lines}
+    fields |= {"idempotency_key": key, "reason": step.reason, "freight": plain_yuan(step.freight_fen)}
+    page = f"/console/orders/{stage.orders[step.order].id}"
+    stage.console.submit(f"{page}/refund", fields, page=page)
+    return f"refund of order {step.order}"
+
+
+def _withdraw(stage: Stage, step: steps.Withdraw, *, name: str, key: str) -> str:
+    body: dict[str, Any] = {"amount_fen": step.amount_fen}
+    if step.real_name is not None:
+        body["real_name"] = step.real_name
+    made = stage.shop.ask("POST", "/withdrawals", member=step.member, key=key, json=body)
+    stage.withdrawals[name] = Asked(id=made["id"], member=step.member, number=made["transfer_number"])
+    return f"{step.member} asks for {yuan(step.amount_fen)} ({name})"
+
+
+def _decide(stage: Stage, step: steps.Approve | steps.Reject) -> str:
+    path = f"/console/withdrawals/{stage.withdrawals[step.withdrawal].id}/{step.do}"
+    fields = {"reason": step.reason} if isinstance(step, steps.Reject) else {}
+    # On a repetition the transfer may have come to its end already, and the decision is old news.
+    stage.console.submit(path, fields, page="/console/withdrawals", done_before=("wrong_withdrawal_state",))
+    return f"{step.do} withdrawal {step.withdrawal}"
+
+
+def _end_transfer(stage: Stage, step: steps.ConfirmTransfer | steps.ExpireTransfer) -> str:
+    asked = stage.withdrawals[step.withdrawal]
+    if isinstance(step, steps.ConfirmTransfer):
+        stage.sandbox.end_transfer(stage.mchid, asked.number, action="confirm")
+        return f"{asked.member} confirms the transfer of {step.withdrawal}"
+    stage.sandbox.end_transfer(stage.mchid, asked.number, action="expire")
+    return f"the transfer of {step.withdrawal} expires"
+
+
+def _govern(stage: Stage, step: steps.BaseStep, *, superadmin: Superadmin) -> str:
+    """Do what the brand's owner or the platform decides."""
+    match step:
+        case steps.Freeze() | steps.Unfreeze():
+            page = f"/console/promoters/{stage.shop.ids[step.member]}"
+            fields = {"reason": step.reason} if isinstance(step, steps.Freeze) else {}
+            stage.console.submit(f"{page}/{step.do}", fields, page=page)
+            return f"{step.do} {step.member}"
+        case steps.AcceptNotice():
+            stage.accept_notice()
+            return "the notice about two levels is accepted"
+        case steps.Waiver():
+            stage.waive(superadmin, levels=step.levels, reason=step.reason, days=step.days)
+            return f"the platform allows {step.levels} levels for {step.days} days"
+        case steps.SetTiers() | steps.SetPlan():
+            stage.console.choose(step.do.removeprefix("set_"), step)
+            return f"the brand chooses {step.plugin}"
+        case _:
+            raise AssertionError(step)
+
+
+def _span(step: steps.Advance) -> str:
+    parts = [f"{getattr(step, unit)} {unit}" for unit in ("days", "hours", "minutes", "seconds") if getattr(step, unit)]
+    return ", ".join(parts)
+
+
+def _hex(identifier: str) -> str:
+    return identifier.replace("-", "")

@@ -1,0 +1,83 @@
+"""Products."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from fanyong.errors import FanyongError
+from fanyong.identity.permissions import Permission
+from fanyong.identity.web import requires
+from fanyong.web.csv_export import csv_response, wants_csv
+from fanyong.web.money import hundredths
+from fanyong.web.paging import everything, paginate
+from fanyong.web.settings_form import SettingsForm, from_post, from_values
+from fanyong.web.words import _
+from tenants.catalog import service as catalog
+from tenants.catalog.models import Product
+from tenants.console.base import bp, done, record, refused
+from tenants.console.forms import ProductForm
+
+
+@bp.get("/products")
+@requires(Permission.PRODUCTS_READ)
+def products() -> ResponseReturnValue:
+    """List the products."""
+    query = catalog.products(search=request.args.get("q", "").strip())
+    if wants_csv():
+        header = (_("SKU"), _("Name"), _("Category"), _("Price"), _("Stock"), _("On sale"))
+        rows = (
+            (p.sku, p.name, p.category, hundredths(p.price_fen), p.stock, _("yes") if p.on_sale else _("no"))
+            for p in everything(query)
+        )
+        return csv_response("products", header=header, rows=rows)
+    return render_template("console/products.html", page=paginate(query))
+
+
+@bp.route("/products/new", methods=["GET", "POST"])
+@requires(Permission.PRODUCTS_WRITE)
+def new_product() -> ResponseReturnValue:
+    """Add a product."""
+    if request.method == "GET":
+        return _page(from_values(ProductForm, {}), None)
+    return _save(None)
+
+
+@bp.get("/products/<uuid:product_id>")
+@requires(Permission.PRODUCTS_READ)
+def product(product_id: UUID) -> ResponseReturnValue:
+    """Show a product to be changed."""
+    found = catalog.get_product(product_id)
+    names = ("name", "sku", "category", "stock", "description", "on_sale")
+    values = {name: getattr(found, name) for name in names}
+    return _page(from_values(ProductForm, {**values, "price": found.price_fen}), found)
+
+
+@bp.post("/products/<uuid:product_id>")
+@requires(Permission.PRODUCTS_WRITE)
+def save_product(product_id: UUID) -> ResponseReturnValue:
+    """Change a product."""
+    return _save(catalog.get_product(product_id))
+
+
+def _save(present: Product | None) -> ResponseReturnValue:
+    form = from_post(ProductForm, request.form)
+    if not form.ok:
+        return _page(form, present), 422
+    values = dict(form.values)
+    try:
+        saved = catalog.save_product(present, price_fen=values.pop("price"), **values)
+    except catalog.SkuTaken as error:
+        form.add_error(["sku"], refused(error))
+        return _page(form, present), error.status
+    except FanyongError as error:
+        form.add_error([], refused(error))
+        return _page(form, present), error.status
+    record("product.saved", sku=saved.sku, price_fen=saved.price_fen, stock=saved.stock)
+    return done(_("“%(name)s” is saved.", name=saved.name), "console.products")
+
+
+def _page(form: SettingsForm, present: Product | None) -> str:
+    return render_template("console/product.html", form=form, product=present)

@@ -1,0 +1,56 @@
+"""What a brand's background still has to do; a story waits for it, and the dashboard shows what is stuck."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from fanyong.payments.models import Refund, Transfer
+from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.database import session
+from tenants.commissions.models import Accrual, CommissionWork, OrderCommission
+from tenants.orders.models import Order
+from tenants.promoters.service import stale_count
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much waits for its turn, and how much failed and waits for another try."""
+
+    open_work: int
+    failing_work: int
+
+
+def progress() -> Progress:
+    """Return what the background of the bound brand has before it."""
+    underway = Refund.state.in_(("created", "processing"))
+    transfers = Transfer.state.in_(("created", "processing"))
+    counts = (
+        _count(CommissionWork, CommissionWork.done_at.is_(None), CommissionWork.error.is_(None)),
+        _count(Refund, underway, Refund.problem.is_(None)),
+        _count(Transfer, transfers, Transfer.problem.is_(None)),
+        _count(Order, Order.state == "created", Order.expires_at <= brand_now()),
+        _due_releases(),
+        stale_count(),
+    )
+    failing = (
+        _count(CommissionWork, CommissionWork.done_at.is_(None), CommissionWork.error.is_not(None)),
+        _count(Refund, underway, Refund.problem.is_not(None)),
+        _count(Transfer, transfers, Transfer.problem.is_not(None)),
+    )
+    return Progress(sum(counts), sum(failing))
+
+
+def _due_releases() -> int:
+    query = (
+        sa.select(sa.func.count())
+        .select_from(Accrual)
+        .join(OrderCommission, OrderCommission.order_id == Accrual.order_id)
+        .where(Accrual.state == "frozen", Accrual.due_at <= brand_now(), OrderCommission.release_holds == 0)
+    )
+    return session().scalar(query) or 0
+
+
+def _count(model: type, *where: sa.ColumnElement[bool]) -> int:
+    return session().scalar(sa.select(sa.func.count()).select_from(model).where(*where)) or 0
