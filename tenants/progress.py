@@ -10,7 +10,7 @@ from fanyong.payments.models import Refund, Transfer
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from tenants.commissions.models import Accrual, CommissionWork, OrderCommission
-from tenants.orders.models import Order
+from tenants.orders.service import overdue
 from tenants.promoters.service import stale_count
 
 
@@ -30,7 +30,7 @@ def progress() -> Progress:
         _count(CommissionWork, CommissionWork.done_at.is_(None), CommissionWork.error.is_(None)),
         _count(Refund, underway, Refund.problem.is_(None)),
         _count(Transfer, transfers, Transfer.problem.is_(None)),
-        _count(Order, Order.state == "created", Order.expires_at <= brand_now()),
+        session().scalar(sa.select(sa.func.count()).select_from(overdue().subquery())) or 0,
         _due_releases(),
         stale_count(),
     )

@@ -20,6 +20,7 @@ from tenants.orders import tasks as order_tasks
 from tenants.orders.models import Order
 from tenants.payouts import service as payouts
 from tenants.promoters import service as promoters
+from tenants.promoters.models import Promoter
 from tenants.reconciliation import tasks as reconciliation_tasks
 
 SUBSCRIPTIONS: tuple[tuple[str, Handler], ...] = (
@@ -76,10 +77,12 @@ def brand_figures() -> list[probes.Figure]:
         .one()
     )
     members_count = session().scalar(sa.select(sa.func.count()).select_from(Member)) or 0
+    ranked = sa.select(sa.func.count()).select_from(Promoter).where(Promoter.tier.is_not(None))
     return [
         probes.Figure(_l("Paid orders"), orders_paid),
         probes.Figure(_l("Turnover"), turnover, "fen"),
         probes.Figure(_l("Members"), members_count),
+        probes.Figure(_l("Promoters"), session().scalar(ranked) or 0),
         probes.Figure(_l("Commissions pending"), books.pending_fen, "fen"),
         probes.Figure(_l("Commissions available"), books.available_fen, "fen"),
         probes.Figure(_l("Paid to promoters"), books.paid_fen, "fen"),

@@ -149,7 +149,7 @@ def _no_tenant_left_behind() -> Iterator[None]:
     assert bound_tenant() is None, "the test left a brand bound"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_brand(app: Flask) -> Callable[..., Brand]:
     """Sign a fresh brand up: one tier, no plan yet, a sandbox on the simulator."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flask import Flask, Response, jsonify
@@ -71,7 +72,14 @@ def _configure(app: Flask, settings: Settings) -> None:
         MAX_CONTENT_LENGTH=2 * 1024 * 1024,
         WTF_CSRF_TIME_LIMIT=None,
         DEVELOPMENT=settings.development,
+        SAMPLE_LOGINS=_sample_logins() if settings.development else [],
     )
+
+
+def _sample_logins() -> list[dict[str, str]]:
+    """Return what the log-in pages of a development server show; `brand` is empty for the platform's own."""
+    email, password = os.environ.get("SUPERADMIN_EMAIL"), os.environ.get("SUPERADMIN_PASSWORD")
+    return [{"brand": "", "email": email, "password": password}] if email and password else []
 
 
 def _init_database(app: Flask, settings: Settings) -> None:

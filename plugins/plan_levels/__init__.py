@@ -169,9 +169,11 @@ def _too_much(settings: Settings) -> Iterator[SettingsProblem]:
 
 
 def _highest(table: Table, scope: str, target: str, level: int) -> int:
-    own = [r for (s, t, lv, _tier), r in table.items() if (s, t, lv) == (scope, target, level)]
-    brand = [r for (s, _t, lv, _tier), r in table.items() if (s, lv) == ("brand", level)]
-    return max([*own, *([] if own else brand)], default=0)
+    own = {tier: r for (s, t, lv, tier), r in table.items() if (s, t, lv) == (scope, target, level)}
+    brand = {tier: r for (s, _t, lv, tier), r in table.items() if (s, lv) == ("brand", level)}
+    # Tiers that the exception does not name keep the brand's rate.
+    kept = () if ANY_TIER in own else (r for tier, r in brand.items() if tier not in own)
+    return max([*own.values(), *kept], default=0)
 
 
 plugin = PlanLevels()

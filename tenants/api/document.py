@@ -106,11 +106,14 @@ def _describe(entry: Json, operation: Operation, schemas: Json) -> None:
     by_status: dict[int, list[type[FanyongError]]] = defaultdict(list)
     for error in operation.raises:
         by_status[error.status].append(error)
-    for status, response in entry["responses"].items():
-        errors = by_status.get(int(status))
+    for status, response in list(entry["responses"].items()):
+        errors = by_status[int(status)]
         if errors:
             response["description"] = ", ".join(error.code for error in errors)
             response["content"]["application/json"]["examples"] = {e.code: _error_example(e) for e in errors}
+        elif int(status) >= 400:
+            # spectree promises a refusal of bad input also where there is no input.
+            del entry["responses"][status]
         elif "content" in response:
             _add_example(response["content"]["application/json"], schemas)
 

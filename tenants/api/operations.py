@@ -15,10 +15,10 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from fanyong import __version__
 from fanyong.errors import FanyongError, InvalidRequest, NotLoggedIn, TemporarilyUnavailable
+from fanyong.web.binding import BrandShopClosed
 from tenants.api.auth import authenticate
 from tenants.api.errors import BadToken, IdempotencyKeyMissing, MalformedJson
 from tenants.api.schemas.common import ErrorAnswer, IdempotencyHeaders
-from tenants.orders.errors import ShopClosed
 
 View = Callable[..., Any]
 BEARER = "bearer"
@@ -124,7 +124,7 @@ def _all_errors(
         errors += [InvalidRequest]
     if "headers" in view.__annotations__:
         errors += [IdempotencyKeyMissing]
-    return (*errors, *raises, ShopClosed, TemporarilyUnavailable)
+    return (*errors, *raises, BrandShopClosed, TemporarilyUnavailable)
 
 
 def _responses(answers: Mapping[int, type[BaseModel] | None], errors: Sequence[type[FanyongError]]) -> Response:

@@ -85,7 +85,11 @@ def propose(plan: plugins.ActivePlugin, facts: OrderFacts) -> engine.Result:
 def _next_work() -> sa.Select[CommissionWork]:
     older = aliased(CommissionWork)
     blocked = sa.exists().where(
-        older.order_id == CommissionWork.order_id, older.done_at.is_(None), older.id < CommissionWork.id
+        older.order_id == CommissionWork.order_id,
+        older.done_at.is_(None),
+        # The payment comes first whatever the ids say: they are of as many clocks as there are servers.
+        CommissionWork.kind != "paid",
+        sa.or_(older.kind == "paid", older.id < CommissionWork.id),
     )
     return (
         sa.select(CommissionWork)

@@ -21,7 +21,7 @@ from fanyong.ids import new_id
 from fanyong.jobs.wake import request_wake
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.models import PluginActivation
-from fanyong.pluginhost.registry import registry
+from fanyong.pluginhost.registry import PluginFailed, registry
 from fanyong.tenancy.database import session
 from fanyong.values import OrderFacts
 from tenants.commissions.models import Accrual, Award, AwardReversal, CommissionWork, OrderCommission
@@ -42,11 +42,14 @@ class RefundedLine:
 def activate_plan(name: str, values: dict[str, Any], *, actor: str) -> PluginActivation:
     """Make a plan the brand's own from now on; orders paid before keep theirs.
 
-    Raises UnknownPlugin, InvalidPluginSettings or TooManyLevels, which names the rule of the policy.
+    Raises UnknownPlugin, InvalidPluginSettings, PluginFailed or TooManyLevels, which names the rule of the policy.
     """
     tiers = promoters.tiers()
     settings = plugins.validate("commission_plan", name, values, tiers=tiers)
-    compliance.check_levels(int(registry.call(name, "plan_levels", settings=settings)))
+    levels = registry.call(name, "plan_levels", settings=settings)
+    if type(levels) is not int or levels < 0:
+        raise PluginFailed(plugin=name, hook="plan_levels", error=TypeError(f"answered {levels!r}"))
+    compliance.check_levels(levels)
     return plugins.activate("commission_plan", name, values, tiers=tiers, actor=actor)
 
 

@@ -57,7 +57,7 @@ def daily_sales(now: datetime) -> list[Bar]:
     net = sa.cast(sa.func.sum(Order.total_fen - Order.refunded_fen), sa.BigInteger)
     start = start_of_day(now, days_ago=CHART_DAYS - 1)
     query = sa.select(paid_on.label("day"), net).where(Order.paid_at >= start).group_by("day")
-    sums: dict[date, int] = dict(session().execute(query).tuples().all())
+    sums: dict[date, int] = dict(list(session().execute(query)))
     highest = max([*sums.values(), 1])
     days = [start.date() + timedelta(days=n) for n in range(CHART_DAYS)]
     return [Bar(day, sums.get(day, 0), max(sums.get(day, 0), 0) * 100 // highest) for day in days]
@@ -66,7 +66,7 @@ def daily_sales(now: datetime) -> list[Bar]:
 def orders_by_state() -> dict[str, int]:
     """Return how many orders are in which state."""
     query = sa.select(Order.state, sa.func.count()).group_by(Order.state)
-    return dict(session().execute(query).tuples().all())
+    return dict(list(session().execute(query)))
 
 
 def people() -> tuple[int, int]:
@@ -92,9 +92,9 @@ def payments_to_look_at() -> list[tuple[str, PaymentIntent | Refund, Order]]:
         .limit(20)
     )
     found: list[tuple[str, PaymentIntent | Refund, Order]] = [
-        ("payment", intent, order) for intent, order in session().execute(intents).tuples()
+        ("payment", intent, order) for intent, order in session().execute(intents)
     ]
-    return found + [("refund", refund, order) for refund, order in session().execute(refunds).tuples()]
+    return found + [("refund", refund, order) for refund, order in session().execute(refunds)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,8 +144,6 @@ class TryForm(BaseModel):
     amount: int = Field(default=10_000, gt=0, le=MAX_FEN, title=_l("The line paid"), json_schema_extra=_FEN)
     sku: str = Field(default="", max_length=64, title=_l("Product"), json_schema_extra={"choices": "products"})
     buyer: str = Field(default="", max_length=32, title=_l("Tier of the buyer"), json_schema_extra={"choices": "tiers"})
-    level_1: str = Field(
-        default="", max_length=32, title=_l("Level 1: who brought the buyer"), json_schema_extra={"choices": "tiers"}
-    )
+    level_1: str = Field(default="", max_length=32, title=_l("Level 1"), json_schema_extra={"choices": "tiers"})
     level_2: str = Field(default="", max_length=32, title=_l("Level 2"), json_schema_extra={"choices": "tiers"})
     level_3: str = Field(default="", max_length=32, title=_l("Level 3"), json_schema_extra={"choices": "tiers"})

@@ -134,7 +134,8 @@ def _cover_line(line: OrderLine, quantity: int) -> OrderRefundLine:
     if not 1 <= quantity <= line.quantity - line.refunded_quantity:
         raise RefundOutOfBounds
     line.refunded_quantity += quantity
-    amount_fen = line.paid_fen * line.refunded_quantity // line.quantity - line.refunded_fen
+    # Where a refund failed that others followed, the lines can be ahead of the formula for a while.
+    amount_fen = max(0, line.paid_fen * line.refunded_quantity // line.quantity - line.refunded_fen)
     line.refunded_fen += amount_fen
     return OrderRefundLine(line_id=line.id, quantity=quantity, amount_fen=amount_fen)
 

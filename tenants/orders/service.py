@@ -184,10 +184,20 @@ def close_unpaid(order_id: UUID) -> bool:
     return True
 
 
+def overdue() -> sa.Select[UUID]:
+    """Return the query of unpaid orders whose time to pay is over.
+
+    An order whose payment an admin has to look at is left alone: money was moved for it.
+    """
+    looked_at = sa.exists().where(
+        PaymentIntent.reference_id == Order.id, PaymentIntent.state == "requires_merchant_action"
+    )
+    return sa.select(Order.id).where(Order.state == "created", Order.expires_at <= brand_now(), ~looked_at)
+
+
 def overdue_orders(limit: int = 20) -> list[UUID]:
-    """Return unpaid orders whose time to pay is over."""
-    query = sa.select(Order.id).where(Order.state == "created", Order.expires_at <= brand_now())
-    return list(session().scalars(query.order_by(Order.id).limit(limit)))
+    """Return unpaid orders whose time to pay is over, oldest first."""
+    return list(session().scalars(overdue().order_by(Order.id).limit(limit)))
 
 
 def record_refunded_sale(order: Order, *, amount_fen: int) -> None:

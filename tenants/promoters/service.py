@@ -85,9 +85,9 @@ def evaluate(promoter: Promoter, *, because: str) -> None:
     promoter.evaluated_with = activation.id
     try:
         structure = plugins.get_activation(activation.id)
-        known = {tier.key for tier in structure.ask_many("tiers", of=Tier)}
+        known = [tier.key for tier in structure.ask_many("tiers", of=Tier)]
         wanted = structure.ask("decide_tier", facts=_facts(promoter))
-        if wanted is not None and wanted not in known:
+        if wanted is not None and not (isinstance(wanted, str) and wanted.isprintable() and wanted in known):
             raise PluginFailed(plugin=structure.plugin.name, hook="decide_tier", error=LookupError(wanted))
     except PluginFailed as failure:
         plugins.record_failure(failure)

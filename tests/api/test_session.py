@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from flask import Flask
 from itsdangerous import URLSafeTimedSerializer
@@ -12,11 +10,10 @@ from tenants.api import auth
 from tenants.api.service import clean_nickname
 from tenants.members.models import Member
 from tests.api.conftest import Phone, Shop
-from tests.conftest import Brand
 
 
 def log_in(shop: Shop, **body: object) -> tuple[int, dict[str, object]]:
-    answer = shop.client_for(shop.brand.host).post("/api/v1/session", json=body)
+    answer = shop.client().post("/api/v1/session", json=body)
     assert isinstance(answer.json, dict)
     return answer.status_code, answer.json
 
@@ -61,8 +58,8 @@ def test_a_code_that_was_used_is_refused(shop: Shop) -> None:
     assert answer["error"]["code"] == "bad_login_code"  # type: ignore[index]
 
 
-def test_a_code_of_another_brand_is_refused(shop: Shop, open_shop: Callable[[Brand], Shop], other_brand: Brand) -> None:
-    status, answer = log_in(open_shop(other_brand), code=shop.code("moli"))
+def test_a_code_of_another_brand_is_refused(still_shop: Shop, other_shop: Shop) -> None:
+    status, answer = log_in(other_shop, code=still_shop.code("moli"))
     assert status == 401
     assert answer["error"]["code"] == "bad_login_code"  # type: ignore[index]
 
@@ -71,7 +68,7 @@ def test_a_code_of_another_brand_is_refused(shop: Shop, open_shop: Callable[[Bra
 def test_no_answer_of_wechat_means_try_again(shop: Shop, kind: str) -> None:
     code = shop.code("moli")
     shop.simulator.fault("/sns/jscode2session", kind=kind, times=1, **({"status": 500} if kind == "error" else {}))
-    answer = shop.client_for(shop.brand.host).post("/api/v1/session", json={"code": code})
+    answer = shop.client().post("/api/v1/session", json={"code": code})
     assert answer.status_code == 503
     assert answer.json is not None
     assert answer.json["error"]["code"] == "temporarily_unavailable"
@@ -89,22 +86,20 @@ def test_whoever_comes_through_a_share_is_bound_once(shop: Shop) -> None:
     assert second.get("/promoter/team")["items"] == []
 
 
-def test_an_unknown_share_does_not_keep_anybody_out(shop: Shop) -> None:
-    status, answer = log_in(shop, code=shop.code("moli"), share_token="nobody's")
+def test_an_unknown_share_does_not_keep_anybody_out(still_shop: Shop) -> None:
+    status, answer = log_in(still_shop, code=still_shop.code("moli"), share_token="nobody's")
     assert (status, answer["share"]) == (200, "unknown")
-    assert Phone(shop.client_for(shop.brand.host), str(answer["token"]), "").ask("GET", "/promoter").status_code == 200
+    assert Phone(still_shop.client(), str(answer["token"]), "").ask("GET", "/promoter").status_code == 200
 
 
-def test_a_share_of_another_brand_is_unknown(
-    shop: Shop, open_shop: Callable[[Brand], Shop], other_brand: Brand
-) -> None:
-    link = open_shop(other_brand).phone().ask("POST", "/shares").json["token"]
-    _, answer = log_in(shop, code=shop.code("moli"), share_token=link)
+def test_a_share_of_another_brand_is_unknown(still_shop: Shop, other_shop: Shop) -> None:
+    link = other_shop.phone().ask("POST", "/shares").json["token"]
+    _, answer = log_in(still_shop, code=still_shop.code("moli"), share_token=link)
     assert answer["share"] == "unknown"
 
 
-def test_a_token_holds_for_its_time_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    phone = shop.phone()
+def test_a_token_holds_for_its_time_alone(still_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = still_shop.phone()
     assert phone.ask("GET", "/promoter").status_code == 200
     monkeypatch.setattr(auth, "TOKEN_SECONDS", -1)
     answer = phone.ask("GET", "/promoter")
@@ -125,30 +120,30 @@ def test_a_token_of_a_member_who_is_gone_is_refused(shop: Shop, app: Flask) -> N
     assert answer.status_code == 401
 
 
-def test_a_signed_token_that_names_no_member_is_refused(shop: Shop, app: Flask) -> None:
-    signer = URLSafeTimedSerializer(str(app.secret_key), salt=f"member-token:{shop.brand.tenant.id.hex}")
+def test_a_signed_token_that_names_no_member_is_refused(still_shop: Shop, app: Flask) -> None:
+    signer = URLSafeTimedSerializer(str(app.secret_key), salt=f"member-token:{still_shop.brand.tenant.id.hex}")
     for payload in (17, None, ["x"], "no id", {"a": 1}):
-        answer = Phone(shop.client_for(shop.brand.host), signer.dumps(payload), "").ask("GET", "/promoter")
+        answer = Phone(still_shop.client(), signer.dumps(payload), "").ask("GET", "/promoter")
         assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "Bearer a b", "bearer ü", "Bearer x.y.z"])
-def test_an_authorization_that_proves_nothing_is_refused(shop: Shop, header: str) -> None:
-    client = shop.client_for(shop.brand.host)
+def test_an_authorization_that_proves_nothing_is_refused(still_shop: Shop, header: str) -> None:
+    client = still_shop.client()
     answer = client.get("/api/v1/promoter", headers={"Authorization": header.encode("utf-8").decode("latin-1")})
     assert answer.status_code == 401
 
 
-def test_the_brand_tells_what_a_mini_program_needs(shop: Shop) -> None:
-    told = shop.client_for(shop.brand.host).get("/api/v1/brand").json
+def test_the_brand_tells_what_a_mini_program_needs(still_shop: Shop) -> None:
+    told = still_shop.client().get("/api/v1/brand").json
     assert told is not None
     now = told.pop("now")
     assert now.endswith("Z")
     assert told == {
-        "slug": shop.brand.slug,
+        "slug": still_shop.brand.slug,
         "name": "乔木",
         "mode": "sandbox",
-        "appid": shop.appid,
+        "appid": still_shop.appid,
         "currency": "CNY",
         "window_days": 7,
         "withdrawal": {"minimum_fen": 100, "real_name_from_fen": 200_000},

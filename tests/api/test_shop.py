@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
@@ -14,8 +15,8 @@ from tests.api.conftest import Shop
 from tests.conftest import Brand
 
 
-def test_what_is_on_sale_is_listed(shop: Shop) -> None:
-    page = shop.phone().get("/products")
+def test_what_is_on_sale_is_listed(still_shop: Shop) -> None:
+    page = still_shop.phone().get("/products")
     assert [item["sku"] for item in page["items"]] == ["CUP/1", "TEA"]
     assert page["items"][1] == {
         "sku": "TEA",
@@ -28,9 +29,11 @@ def test_what_is_on_sale_is_listed(shop: Shop) -> None:
     assert (page["page"], page["pages"], page["total"]) == (1, 1, 2)
 
 
-@pytest.mark.parametrize(("words", "found"), [("茉莉", ["TEA"]), ("cup", ["CUP/1"]), ("%", []), ("OLD", []), (" ", ["CUP/1", "TEA"])])
-def test_products_are_searched(shop: Shop, words: str, found: list[str]) -> None:
-    answer = shop.client_for(shop.brand.host).get("/api/v1/products", query_string={"q": words})
+@pytest.mark.parametrize(
+    ("words", "found"), [("茉莉", ["TEA"]), ("cup", ["CUP/1"]), ("%", []), ("OLD", []), (" ", ["CUP/1", "TEA"])]
+)
+def test_products_are_searched(still_shop: Shop, words: str, found: list[str]) -> None:
+    answer = still_shop.client().get("/api/v1/products", query_string={"q": words})
     assert answer.json is not None
     assert [item["sku"] for item in answer.json["items"]] == found
 
@@ -49,34 +52,36 @@ def test_lists_come_in_pages_and_end(shop: Shop, app: Flask) -> None:
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1.5", "", "100001", "9" * 400])
-def test_a_page_that_cannot_be_is_refused(shop: Shop, page: str) -> None:
-    answer = shop.client_for(shop.brand.host).get(f"/api/v1/products?page={page}")
+def test_a_page_that_cannot_be_is_refused(still_shop: Shop, page: str) -> None:
+    answer = still_shop.client().get(f"/api/v1/products?page={page}")
     assert answer.status_code == 422
     assert answer.json is not None
     assert answer.json["error"]["code"] == "invalid_request"
     assert answer.json["error"]["details"][0]["path"] == "page"
 
 
-def test_one_product_may_have_a_slash_in_its_sku(shop: Shop) -> None:
-    phone = shop.phone()
+def test_one_product_may_have_a_slash_in_its_sku(still_shop: Shop) -> None:
+    phone = still_shop.phone()
     assert phone.get("/products/TEA")["price_fen"] == 9_000
     assert phone.get("/products/CUP/1")["name"] == "盖碗"
 
 
 @pytest.mark.parametrize("sku", ["OLD", "tea", "NO", "CUP", "%00", "a%00b", "CUP/2"])
-def test_what_is_not_on_sale_is_not_there(shop: Shop, sku: str) -> None:
-    answer = shop.client_for(shop.brand.host).get(f"/api/v1/products/{sku}")
+def test_what_is_not_on_sale_is_not_there(still_shop: Shop, sku: str) -> None:
+    answer = still_shop.client().get(f"/api/v1/products/{sku}")
     assert answer.status_code == 404
     assert answer.json is not None
     assert answer.json["error"]["code"] == "not_found"
 
 
-def test_shipping_methods_are_listed(shop: Shop) -> None:
-    assert shop.phone().get("/shipping-methods") == {"items": [{"code": "EXPRESS", "name": "快递", "fee_fen": 800}]}
+def test_shipping_methods_are_listed(still_shop: Shop) -> None:
+    assert still_shop.phone().get("/shipping-methods") == {
+        "items": [{"code": "EXPRESS", "name": "快递", "fee_fen": 800}]
+    }
 
 
-def test_sharing_again_gives_the_same_link(shop: Shop) -> None:
-    phone = shop.phone()
+def test_sharing_again_gives_the_same_link(still_shop: Shop) -> None:
+    phone = still_shop.phone()
     tea, again, whole = (phone.ask("POST", "/shares", **body).json for body in ({"sku": "TEA"}, {"sku": "TEA"}, {}))
     assert tea == again
     assert whole is not None
@@ -87,8 +92,8 @@ def test_sharing_again_gives_the_same_link(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("sku", ["NO", "OLD", ""])
-def test_what_is_not_on_sale_cannot_be_shared(shop: Shop, sku: str) -> None:
-    answer = shop.phone().ask("POST", "/shares", sku=sku)
+def test_what_is_not_on_sale_cannot_be_shared(still_shop: Shop, sku: str) -> None:
+    answer = still_shop.phone().ask("POST", "/shares", sku=sku)
     assert answer.status_code == 422
     assert answer.json is not None
     assert answer.json["error"]["code"] == "unknown_product"
@@ -97,7 +102,7 @@ def test_what_is_not_on_sale_cannot_be_shared(shop: Shop, sku: str) -> None:
 def test_a_share_tells_who_shared_what(shop: Shop, app: Flask) -> None:
     phone = shop.phone(nickname="乔木")
     tea, whole = (phone.ask("POST", "/shares", **body).json["token"] for body in ({"sku": "TEA"}, {}))
-    stranger = shop.client_for(shop.brand.host)
+    stranger = shop.client()
     shown = stranger.get(f"/api/v1/shares/{tea}").json
     assert shown is not None
     assert (shown["shared_by"], shown["product"]["sku"]) == ({"nickname": "乔木"}, "TEA")
@@ -108,48 +113,45 @@ def test_a_share_tells_who_shared_what(shop: Shop, app: Flask) -> None:
 
 
 @pytest.mark.parametrize("token", ["nobody", "%00"])
-def test_an_unknown_share_is_not_there(shop: Shop, token: str) -> None:
-    assert shop.client_for(shop.brand.host).get(f"/api/v1/shares/{token}").status_code == 404
+def test_an_unknown_share_is_not_there(still_shop: Shop, token: str) -> None:
+    assert still_shop.client().get(f"/api/v1/shares/{token}").status_code == 404
 
 
-def test_a_brand_does_not_see_another_ones_goods_and_shares(
-    shop: Shop, open_shop: Callable[[Brand], Shop], other_brand: Brand, app: Flask
-) -> None:
+def test_a_brand_does_not_see_another_ones_goods_and_shares(shop: Shop, other_shop: Shop, app: Flask) -> None:
     token = shop.phone().ask("POST", "/shares").json["token"]
-    other = open_shop(other_brand)
-    with app.app_context(), in_tenant(other_brand.tenant), unit_of_work():
+    with app.app_context(), in_tenant(other_shop.brand.tenant), unit_of_work():
         catalog.save_product(None, sku="ONLY-HERE", name="白茶", price_fen=1, stock=1)
-    assert other.client_for(other_brand.host).get(f"/api/v1/shares/{token}").status_code == 404
-    assert shop.client_for(shop.brand.host).get("/api/v1/products/ONLY-HERE").status_code == 404
+    assert other_shop.client().get(f"/api/v1/shares/{token}").status_code == 404
+    assert shop.client().get("/api/v1/products/ONLY-HERE").status_code == 404
 
 
-def test_the_shop_window_shows_goods_and_the_way_in(shop: Shop) -> None:
-    text = shop.client_for(shop.brand.host).get("/").get_data(as_text=True)
+def test_the_shop_window_shows_goods_and_the_way_in(still_shop: Shop) -> None:
+    text = still_shop.client().get("/").get_data(as_text=True)
     assert "乔木" in text
     assert "茉莉花茶" in text
     assert "¥90.00" in text
     assert "旧款" not in text
-    assert f"http://{shop.brand.host}:8000/api/v1/products" in text
+    assert f"http://{still_shop.brand.host}:8000/api/v1/products" in text
     assert "/api/v1/docs" in text
 
 
 def test_the_shop_window_is_searched_and_escapes_what_it_shows(shop: Shop, app: Flask) -> None:
     with app.app_context(), in_tenant(shop.brand.tenant), unit_of_work():
         catalog.save_product(None, sku="X", name="<script>alert(1)</script>", price_fen=1, stock=0)
-    client = shop.client_for(shop.brand.host)
+    client = shop.client()
     assert "<script>alert" not in client.get("/").get_data(as_text=True)
     found = client.get("/?q=<b>nothing\0").get_data(as_text=True)
     assert "茉莉花茶" not in found
     assert "&lt;b&gt;nothing" in found
 
 
-def test_an_empty_shop_says_what_to_do(brand: Brand, client_for: Callable[..., object]) -> None:
-    answer = client_for(brand.host).get("/")  # type: ignore[attr-defined]
+def test_an_empty_shop_says_what_to_do(brand: Brand, client_for: Callable[..., FlaskClient]) -> None:
+    answer = client_for(brand.host).get("/")
     assert answer.status_code == 200
     assert "/console/products/new" in answer.get_data(as_text=True)
 
 
-def test_the_platform_s_own_start_page_stays(client_for: Callable[..., object]) -> None:
-    answer = client_for().get("/")  # type: ignore[attr-defined]
+def test_the_platform_s_own_start_page_stays(client_for: Callable[..., FlaskClient]) -> None:
+    answer = client_for().get("/")
     assert answer.status_code == 200
     assert "/signup" in answer.get_data(as_text=True)

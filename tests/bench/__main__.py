@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import secrets
 import subprocess
@@ -23,7 +24,7 @@ from fanyong.devtools.servers import free_port
 from fanyong.devtools.stack import answers, web_arguments
 from fanyong.wechat.simulator.process import running_simulator
 from tests.bench import callbacks, checking, computing, posting, provisioning, releasing, switching
-from tests.bench.figures import Figure, seconds
+from tests.bench.figures import Figure
 from tests.bench.lab import Lab
 
 DATABASE = "fanyong_bench"
@@ -52,7 +53,10 @@ def main(arguments: list[str]) -> int:
         parser.error("run it with ./dev bench, which starts the servers it needs")
     with running_lab() as lab:
         _say(_heading(lab))
-        taken = seconds(lambda: [_run(name, lab, as_json=given.json) for name in given.names or BENCHES])
+        started = time.monotonic()
+        for name in given.names or BENCHES:
+            _run(name, lab, as_json=given.json)
+        taken = time.monotonic() - started
     _say(f"\nOne run, {taken:.0f} s. Read the ratios: absolute values belong to this machine and this minute.")
     return 0
 
@@ -127,14 +131,15 @@ def _heading(lab: Lab) -> str:
 def _run(name: str, lab: Lab, *, as_json: bool) -> None:
     if not as_json:
         print(f"\n{name}: {sys.modules[BENCHES[name].__module__].__doc__}")
-        print(f"  sizes: {_sizes(BENCHES[name])}")
+        print(f"  sizes: {', '.join(f'{size} {value:,}' for size, value in sizes_of(name).items())}")
     for figure in BENCHES[name](lab):
         print(figure.as_json() if as_json else figure.as_text(), flush=True)
 
 
-def _sizes(bench: Callable[[Lab], list[Figure]]) -> str:
-    defaults: dict[str, int] = bench.__kwdefaults__
-    return ", ".join(f"{name} {value:,}" for name, value in defaults.items())
+def sizes_of(name: str) -> dict[str, int]:
+    """Return the sizes that a measurement takes, with what they are unless told otherwise."""
+    parameters = inspect.signature(BENCHES[name]).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -96,7 +97,7 @@ def _buyer_with_upline() -> Member:
         chain = [members.register(f"o-bench-{number}", nickname="n")[0] for number in range(LEVELS + 1)]
         for member in chain:
             promoters.enroll(member.id)
-        for parent, child in zip(chain, chain[1:], strict=False):
+        for parent, child in pairwise(chain):
             assert members.bind(child.id, parent_id=parent.id, source="bench")
         catalog.save_product(None, sku="tea", name="茶", price_fen=19_900, stock=1_000_000)
     return chain[-1]
@@ -121,9 +122,8 @@ def _signed(lab: Lab, tenant: Tenant, placed: Sequence[UUID]) -> list[Callback]:
         store.close()
 
 
-def _sign(
-    platform: Platform, merchant: Merchant, tenant: Tenant, account: MerchantAccount, order_id: UUID
-) -> Callback:
+def _sign(platform: Platform, merchant: Merchant, tenant: Tenant, account: MerchantAccount, order_id: UUID) -> Callback:
+    """Return the callback that says that an order's intent was paid."""
     intent = payments.intent_for(order_id)
     assert intent is not None
     now = merchant.now()

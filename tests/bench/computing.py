@@ -54,7 +54,7 @@ def _compare(
     }
     taken = {way: value * 1_000_000 / len(orders) for way, value in medians(side_by_side(ways, rounds=rounds)).items()}
     awards = len(by_hand(orders[0]))
-    what = f"{name}: {awards} awards of an order of 3 lines (median)"
+    what = f"{name}: {awards} awards of an order of three lines"
     ratio = taken["plan"] / taken["hand"]
     return [Figure("compute", what, taken["plan"], "us", "to the bare amounts by hand", ratio)]
 

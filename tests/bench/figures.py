@@ -28,7 +28,7 @@ class Figure:
     def as_text(self) -> str:
         """Return the figure as one line for people."""
         beside = "" if self.ratio is None else f"{_shown(self.ratio):>10} x  {self.compared_to}"
-        return f"  {self.what:<60}{_shown(self.value):>12} {self.unit:<12}{beside}".rstrip()
+        return f"  {self.what:<68}{_shown(self.value):>12} {self.unit:<12}{beside}".rstrip()
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -44,7 +44,7 @@ class Lab:
     @property
     def web_port(self) -> int:
         """The port of the web server that callbacks go to."""
-        port = urlsplit(self.app.extensions["settings"].callback_url).port
+        port: int | None = urlsplit(self.app.extensions["settings"].callback_url).port
         assert port is not None
         return port
 
@@ -124,12 +124,10 @@ def current_plan() -> ActivePlugin:
 def add_members(count: int) -> list[UUID]:
     """Add members without an upline to the bound brand."""
     ids = [new_id() for _ in range(count)]
-    rows = [
-        {"id": i, "openid": f"o{i.hex}", "nickname": "n", "ancestors": [], "joined_at": sa.func.now()} for i in ids
-    ]
+    now = server_now()
+    rows = [{"id": i, "openid": f"o{i.hex}", "nickname": "n", "ancestors": [], "joined_at": now} for i in ids]
     with unit_of_work():
-        for row in rows:
-            session().execute(sa.insert(Member).values(row))
+        session().execute(sa.insert(Member), rows)
     return ids
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import cycle
 from statistics import median
 from uuid import UUID
@@ -50,7 +51,7 @@ ON CONFLICT (owner_id, account) DO UPDATE SET balance_fen = balance.balance_fen 
 """
 
 
-def measure(lab: Lab, *, due: int = 1_500, rounds: int = 2, members: int = 200) -> list[Figure]:
+def measure(lab: Lab, *, due: int = 600, rounds: int = 2, members: int = 200) -> list[Figure]:
     """Release chunk by chunk and all at once, in turn, while somebody withdraws without a pause."""
     taken: dict[str, list[float]] = {"chunks": [], "at once": []}
     waits: dict[str, list[float]] = {"quiet": [], "chunks": [], "at once": []}
@@ -63,7 +64,7 @@ def measure(lab: Lab, *, due: int = 1_500, rounds: int = 2, members: int = 200) 
                 with _withdrawing(lab, tenant, waits["quiet"]):
                     time.sleep(0.5)
                 with _withdrawing(lab, tenant, waits[name]):
-                    taken[name].append(seconds(lambda release=release: _release_all(lab, tenant, release)))
+                    taken[name].append(seconds(partial(_release_all, lab, tenant, release)))
         with lab.inside(tenant):
             report = check_books()
             left = session().scalar(sa.select(sa.func.count()).where(Accrual.state == "frozen"))
@@ -137,7 +138,7 @@ def _withdrawing(lab: Lab, tenant: Tenant, waits: list[float]) -> Iterator[None]
             for member in cycle(members):
                 if stop.is_set():
                     return
-                waits.append(seconds(lambda member=member: _withdraw(lab, tenant, member)))
+                waits.append(seconds(partial(_withdraw, lab, tenant, member)))
                 time.sleep(PAUSE_SECONDS)
         except BaseException as error:
             failures.append(error)

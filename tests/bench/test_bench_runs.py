@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from fanyong.wechat.simulator.process import SimulatorHandle
-from tests.bench.__main__ import BENCHES, main
+from tests.bench.__main__ import BENCHES, main, sizes_of
 from tests.bench.lab import Lab
 
 TINY: dict[str, dict[str, int]] = {
@@ -45,9 +45,7 @@ def test_a_measurement_runs_and_compares(name: str, lab: Lab) -> None:
 
 
 def test_the_sizes_of_the_tests_are_sizes_of_the_measurements() -> None:
-    assert {name: set(sizes) for name, sizes in TINY.items()} == {
-        name: set(bench.__kwdefaults__) for name, bench in BENCHES.items()
-    }
+    assert {name: set(sizes) for name, sizes in TINY.items()} == {name: set(sizes_of(name)) for name in BENCHES}
 
 
 def test_an_unknown_measurement_is_refused_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:

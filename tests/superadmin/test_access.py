@@ -98,7 +98,7 @@ def test_a_wrong_log_in_says_only_that_it_is_wrong(client_for: Clients, email: s
     client.get("/superadmin/login?lang=en")
     token = csrf_token(client, "/superadmin/login")
     answer = client.post("/superadmin/login", data={"email": email, "password": password, "csrf_token": token})
-    assert answer.status_code == 401
+    assert answer.status_code == 422
     assert "This e-mail address and password do not belong together." in answer.get_data(as_text=True)
     assert client.get("/superadmin/").status_code == 303
 
@@ -107,7 +107,7 @@ def test_a_brands_owner_cannot_log_in_at_this_door(client_for: Clients, brand: B
     client = client_for()
     token = csrf_token(client, "/superadmin/login")
     fields = {"email": brand.email, "password": brand.password, "csrf_token": token}
-    assert client.post("/superadmin/login", data=fields).status_code == 401
+    assert client.post("/superadmin/login", data=fields).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -11,13 +13,16 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from fanyong.ids import new_id
+from fanyong.app import create_app
+from fanyong.cli import build_schema
+from fanyong.ids import new_id, new_token
+from fanyong.signup.service import sign_up
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import TENANT_BIND, db, unit_of_work
 from fanyong.tenancy.migrate import driver_dsn
 from fanyong.tenancy.runtime import in_tenant
 from tenants.members.models import Member
-from tests.conftest import Brand
+from tests.conftest import PASSWORD, Brand
 
 SAME_OPENID = "o-same-in-both"
 
@@ -44,15 +49,34 @@ def login_role(app: Flask) -> str:
     return name
 
 
-@pytest.fixture
-def twins(app: Flask, brand: Brand, other_brand: Brand) -> tuple[Tenant, Tenant, UUID]:
-    """Two brands with a member each, of the same id and openid; only the nicknames tell them apart."""
+def sign_up_two(app: Flask) -> tuple[Brand, Brand]:
+    """Make two brands that outlive a single test."""
+    brands = []
+    for _ in range(2):
+        slug = f"twin{new_token(10).lower()}"
+        with app.app_context():
+            tenant, account = sign_up(
+                name=slug, slug=slug, email=f"owner@{slug}.example", password=PASSWORD, build=build_schema
+            )
+        brands.append(Brand(tenant, account.email, PASSWORD, f"{slug}.localhost"))
+    return brands[0], brands[1]
+
+
+@pytest.fixture(scope="session")
+def twin_brands(app: Flask) -> tuple[Brand, Brand]:
+    """Two brands for tests that only try to get across and leave no trace."""
+    return sign_up_two(app)
+
+
+@pytest.fixture(scope="session")
+def twins(app: Flask, twin_brands: tuple[Brand, Brand]) -> tuple[Tenant, Tenant, UUID]:
+    """The two with a member each, of the same id and openid; only the nicknames tell them apart."""
     member_id = new_id()
-    for each in (brand, other_brand):
+    for each in twin_brands:
         with app.app_context(), in_tenant(each.tenant), unit_of_work() as work:
             nickname = f"of {each.slug}"
             work.add(Member(id=member_id, openid=SAME_OPENID, nickname=nickname, joined_at=sa.func.now()))
-    return brand.tenant, other_brand.tenant, member_id
+    return twin_brands[0].tenant, twin_brands[1].tenant, member_id
 
 
 @pytest.fixture
@@ -65,3 +89,48 @@ def bound(app: Flask) -> Callable[[Tenant], object]:
             yield tenant
 
     return enter
+
+
+@pytest.fixture(scope="session")
+def spare_app(app: Flask, database_url: str, redis_url: str) -> Iterator[Flask]:
+    """The application on a database of its own, for tests that change how schemas are built."""
+    name = f"{database_url.rsplit('/', 1)[1]}_spare"
+    with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    present = app.extensions["settings"]
+    spare = create_app(replace(present, database_url=f"{database_url.rsplit('/', 1)[0]}/{name}"))
+    result = spare.test_cli_runner().invoke(args=["setup"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    yield spare
+    spare.extensions["redis"].close()
+    with spare.app_context():
+        for engine in spare.extensions["sqlalchemy"].engines.values():
+            engine.dispose()
+
+
+@pytest.fixture
+def spare_dsn(spare_app: Flask) -> str:
+    """How the owner of the spare database connects."""
+    return driver_dsn(spare_app.extensions["settings"].database_url)
+
+
+@pytest.fixture
+def spare_owner(spare_dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection of the spare database's owner."""
+    with psycopg.connect(spare_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def full_pool(spare_app: Flask, spare_owner: psycopg.Connection) -> Flask:
+    """The application on the spare database, with exactly three schemas in the pool."""
+    for (schema,) in spare_owner.execute("SELECT schema_name FROM control.tenant WHERE state = 'ready'").fetchall():
+        spare_owner.execute(
+            f"DELETE FROM control.tenant WHERE schema_name = '{schema}'; DROP SCHEMA {schema} CASCADE; "
+            f"DROP OWNED BY {schema}; DROP ROLE {schema}".encode()
+        )
+    with spare_app.app_context():
+        for _ in range(3):
+            build_schema()
+    return spare_app

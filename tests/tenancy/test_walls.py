@@ -32,11 +32,6 @@ def refuse(statement: str) -> BaseException | None:
     return None
 
 
-def all_tables() -> list[str]:
-    """Return every table a brand has, as SQL names it."""
-    return [sa.schema.CreateTable(t).element.fullname for t in TenantBase.metadata.sorted_tables]
-
-
 OTHER_BRAND = (
     "SELECT * FROM {other}.member",
     "SELECT count(*) FROM {other}.posting",
@@ -136,7 +131,6 @@ def test_catalogs_tell_nothing_of_another_brands_rows(
         "CREATE FUNCTION extra() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE TYPE extra AS (id int)",
         "CREATE SCHEMA extra",
-        "CREATE EXTENSION pgcrypto",
         "CREATE ROLE extra",
         "ALTER TABLE member ADD extra int",
         "ALTER TABLE posting DISABLE TRIGGER append_only",
@@ -147,7 +141,6 @@ def test_catalogs_tell_nothing_of_another_brands_rows(
         "DROP FUNCTION refuse_change CASCADE",
         "ALTER SCHEMA {own} RENAME TO t_renamed",
         "ALTER ROLE {own} SUPERUSER",
-        "ALTER SYSTEM SET jit = off",
         "SET session_replication_role = replica",
         "SET SESSION AUTHORIZATION {other}",
     ],

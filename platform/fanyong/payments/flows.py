@@ -6,7 +6,7 @@ the same number. A job that dies in between leaves a lease behind that runs out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -42,6 +42,7 @@ LEASE = timedelta(seconds=30)
 FIRST_QUERY = timedelta(seconds=5)
 _PAID_ALREADY = frozenset({"ORDERPAID", "OUT_TRADE_NO_USED"})
 Record = TypeVar("Record", PaymentIntent, Refund, Transfer)
+Answer = TypeVar("Answer", RefundFact, TransferFact)
 _callback_url: list[str] = []
 
 
@@ -105,6 +106,9 @@ def start_payment(reference_id: UUID) -> dict[str, str]:
     with unit_of_work():
         fresh = service.intent_for(reference_id, lock=True)
         assert fresh is not None
+        if fresh.state == "canceled":
+            # It was closed while the provider was asked: a sheet opened now would collect money for nothing.
+            raise PaymentClosed
         fresh.prepay_id = prepay_id
         if fresh.state == "requires_payment_method":
             fresh.state, fresh.next_query_at = "requires_action", server_now() + FIRST_QUERY
@@ -223,6 +227,9 @@ def close_at_provider(reference_id: UUID) -> bool:
             fresh = service.intent_for(reference_id, lock=True)
             if fresh is None or fresh.state in ("succeeded", "requires_merchant_action"):
                 return False
+            if fresh.state == "canceled":
+                # The provider closed it of its own accord.
+                return True
         provider.close_payment(number=intent.out_trade_no)
     except ProviderError:
         return False
@@ -230,8 +237,13 @@ def close_at_provider(reference_id: UUID) -> bool:
 
 
 def _refund(refund: Refund, intent: PaymentIntent, provider: PaymentProvider) -> RefundFact:
-    if refund.state == "processing":
-        return provider.query_refund(number=refund.out_refund_no)
+    if refund.state != "created":
+        return _asked(provider.query_refund, number=refund.out_refund_no)
+    if refund.try_count > 1:
+        # An earlier try may have got through although its answer was lost: ask before repeating.
+        fact = _asked(provider.query_refund, number=refund.out_refund_no)
+        if fact.state != "missing":
+            return fact
     return provider.refund(
         number=refund.out_refund_no,
         payment_number=intent.out_trade_no,
@@ -244,10 +256,10 @@ def _refund(refund: Refund, intent: PaymentIntent, provider: PaymentProvider) ->
 
 def _transfer(transfer: Transfer, provider: PaymentProvider) -> TransferFact:
     if transfer.state != "created":
-        return provider.query_transfer(number=transfer.out_bill_no)
+        return _asked(provider.query_transfer, number=transfer.out_bill_no)
     if transfer.try_count > 1:
         # An earlier try may have got through although its answer was lost: ask before repeating.
-        fact = provider.query_transfer(number=transfer.out_bill_no)
+        fact = _asked(provider.query_transfer, number=transfer.out_bill_no)
         if fact.state != "missing":
             return fact
     return provider.transfer(
@@ -258,6 +270,14 @@ def _transfer(transfer: Transfer, provider: PaymentProvider) -> TransferFact:
         user_name=transfer.user_name,
         notify_url=notify_url(),
     )
+
+
+def _asked(query: Callable[..., Answer], *, number: str) -> Answer:
+    """Ask about a number. A question that is refused says nothing about the money, so it is no refusal of the money."""
+    try:
+        return query(number=number)
+    except ProviderDeclined as error:
+        raise ProviderUnknown(error.code) from error
 
 
 def _apply(callback: CallbackFact, provider: PaymentProvider) -> str:

@@ -149,7 +149,10 @@ def apply_payment(fact: PaymentFact, *, mchid: str, appid: str) -> str:
 
 
 def _apply_unpaid(intent: PaymentIntent, fact: PaymentFact) -> str:
-    if fact.state == "closed" and intent.state != "canceled":
+    if intent.state == "canceled":
+        # There is nothing left to ask about.
+        return "already"
+    if fact.state == "closed":
         cancel_intent(intent)
         return "applied"
     intent.query_count += 1

@@ -38,7 +38,9 @@ class PluginFailed(RuntimeError):
 
     def __init__(self, *, plugin: str, hook: str, error: BaseException) -> None:
         self.plugin, self.hook, self.error = plugin, hook, error
-        super().__init__(f"plugin {plugin} failed in {hook}: {type(error).__name__}: {error}")
+        # PostgreSQL stores no zero bytes, and the failure has to be stored whatever the plugin said.
+        self.reason = str(error).replace("\0", " ")
+        super().__init__(f"plugin {plugin} failed in {hook}: {type(error).__name__}: {self.reason}")
 
 
 class PluginRegistry:
@@ -137,7 +139,11 @@ def parse_settings(plugin: Plugin, values: dict[str, Any]) -> BaseModel:
 def checked_sequence(name: str, hook: str, answer: object, *, of: type | tuple[type, ...]) -> Sequence[Any]:
     """Return `answer` when it is a sequence of values of the right type; raises PluginFailed otherwise."""
     if isinstance(answer, Iterable) and not isinstance(answer, (str, bytes)):
-        values = list(answer)
+        try:
+            values = list(answer)
+        except Exception as error:
+            # An answer that is made while it is read runs the plugin's code here.
+            raise PluginFailed(plugin=name, hook=hook, error=error) from error
         if all(isinstance(value, of) for value in values):
             return values
     raise PluginFailed(plugin=name, hook=hook, error=TypeError(f"answered {type(answer).__name__}"))

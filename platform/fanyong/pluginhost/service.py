@@ -129,7 +129,7 @@ def activate(
 
 def record_failure(failure: PluginFailed) -> None:
     """Keep a plugin's failure where the brand and platform staff see it."""
-    session().add(PluginFailure(plugin=failure.plugin, hook=failure.hook, error=str(failure.error)[:500]))
+    session().add(PluginFailure(plugin=failure.plugin, hook=failure.hook, error=failure.reason[:500]))
 
 
 def open_failures() -> list[PluginFailure]:

@@ -21,7 +21,7 @@ MAX_REASON = 500
 class ReasonMissing(FanyongError):
     code = "reason_missing"
     status = 422
-    message = _l("Say why, in 1 to %(length)d characters: the brand and the audit trail will show it.")
+    message = _l("Say why, in 1 to %(length)d characters; it stands in the audit trail.")
 
 
 class BadEndDate(FanyongError):

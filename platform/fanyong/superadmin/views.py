@@ -52,7 +52,7 @@ def login() -> ResponseReturnValue:
     """Show the log-in form, or go on when somebody is logged in already."""
     if current_user.is_authenticated:
         return redirect(_target(), code=303)
-    return render_template("superadmin/login.html", email="", problem="")
+    return _login_page()
 
 
 @bp.post("/login")
@@ -61,8 +61,7 @@ def log_staff_in() -> ResponseReturnValue:
     email = request.form.get("email", "")
     staff = authenticate_staff(email, password=request.form.get("password", ""))
     if staff is None:
-        problem = _("This e-mail address and password do not belong together.")
-        return render_template("superadmin/login.html", email=email, problem=problem), 401
+        return _login_page(email=email, problem=_("This e-mail address and password do not belong together.")), 422
     log_in(staff)
     audit("staff.logged_in", actor=current_actor())
     return redirect(_target(), code=303)
@@ -181,6 +180,11 @@ def plugins() -> ResponseReturnValue:
 
 #: At which field of the waiver's form the message of an error stands.
 _WAIVER_FIELDS = {"bad_waiver": "levels", "reason_missing": "waiver_reason", "bad_end_date": "ends_on"}
+
+
+def _login_page(*, email: str = "", problem: str = "") -> str:
+    samples = [sample for sample in current_app.config.get("SAMPLE_LOGINS", []) if not sample["brand"]]
+    return render_template("superadmin/login.html", email=email, problem=problem, samples=samples)
 
 
 def _brand_page(

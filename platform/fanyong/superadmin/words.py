@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint
 from flask_babel import lazy_gettext as _l
+
+from fanyong.web.filters import localtime
 
 _ACTIONS = {
     "staff.created": _l("Staff account made"),
@@ -18,6 +21,16 @@ _ACTIONS = {
 }
 
 
+_DETAILS = {
+    "ends_at": _l("until"),
+    "levels": _l("levels"),
+    "name": _l("name"),
+    "reason": _l("reason"),
+    "slug": _l("subdomain"),
+    "waiver": _l("waiver"),
+}
+
+
 def action_name(action: str) -> str:
     """Return what an action is called; one without a name of its own is shown as it is."""
     return str(_ACTIONS.get(action, action))
@@ -25,7 +38,12 @@ def action_name(action: str) -> str:
 
 def details_text(details: dict[str, Any]) -> str:
     """Return the details of an entry on one line, without those that say nothing."""
-    return ", ".join(f"{key}: {value}" for key, value in details.items() if value not in (None, ""))
+    told = (f"{_DETAILS.get(key, key)}: {_value(key, value)}" for key, value in details.items() if value != "")
+    return " · ".join(told)
+
+
+def _value(key: str, value: object) -> str:
+    return localtime(datetime.fromisoformat(str(value))) if key == "ends_at" else str(value)
 
 
 def register_words(bp: Blueprint) -> None:

@@ -101,8 +101,9 @@ def claim(*, name: str, slug: str, actor: str) -> TenantRecord | None:
     record = session().scalar(ready)
     if record is None:
         return None
-    record.slug, record.name, record.state = slug, name, "active"
-    record.claimed_at = session().scalar(sa.select(sa.func.now()))
+    # Asked before the name is set: the query would flush it, outside of what catches a rival's being faster.
+    now = session().scalar(sa.select(sa.func.now()))
+    record.slug, record.name, record.state, record.claimed_at = slug, name, "active", now
     audit("tenant.signed_up", actor=actor, tenant_id=record.id, slug=slug, name=name)
     try:
         session().flush()

@@ -1,4 +1,5 @@
-// Says how strong a password is while it is typed; it never leaves the page before the form is sent.
+// Says how strong a password is while it is typed (it never leaves the page before the form is sent), and stops
+// marking a field as wrong once it is changed.
 (function () {
   "use strict";
 
@@ -10,6 +11,15 @@
     if (password.length >= 16 || (password.length >= 12 && kinds >= 3)) return 3;
     return kinds >= 2 || different >= 9 ? 2 : 1;
   }
+
+  document.querySelectorAll("input.is-invalid").forEach(function (input) {
+    input.addEventListener("input", function () {
+      input.classList.remove("is-invalid");
+      input.removeAttribute("aria-invalid");
+      var message = document.getElementById("e-" + input.name);
+      if (message) message.remove();
+    });
+  });
 
   document.querySelectorAll("input[data-strength]").forEach(function (input) {
     var meter = document.querySelector(input.dataset.strength);
