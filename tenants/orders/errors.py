@@ -35,9 +35,3 @@ class RefundOutOfBounds(FanyongError):
     code = "refund_out_of_bounds"
     status = 422
     message = _l("A refund covers lines of the order, each with a quantity that is left, and freight that was paid.")
-
-
-class ShopClosed(FanyongError):
-    code = "shop_closed"
-    status = 503
-    message = _l("This shop is closed for the moment.")

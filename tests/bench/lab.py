@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from fanyong.pluginhost.service import ActivePlugin
 from fanyong.tenancy import provision
 from fanyong.tenancy.clock import server_now
 from fanyong.tenancy.context import Tenant
-from fanyong.tenancy.database import TenantBase, session, unit_of_work
+from fanyong.tenancy.database import TENANT_BIND, TenantBase, db, session, unit_of_work
 from fanyong.tenancy.runtime import in_tenant
 from fanyong.wechat.simulator.process import SimulatorHandle
 from tenants.commissions import service as commissions
@@ -92,6 +93,24 @@ class Lab:
         with self.owner_connection(tenant) as connection:
             copy_rows(connection, rows)
             connection.commit()
+
+    @contextmanager
+    def counting(self, statements: Counter[str], name: str) -> Iterator[None]:
+        """Add the statements that the tenant engine sends in the block to `statements[name]`.
+
+        BEGIN and COMMIT are left out. Unlike a time, the number is the same on every machine.
+        """
+        with self.app.app_context():
+            engine = db.engines[TENANT_BIND]
+
+        def count(*_arguments: object) -> None:
+            statements[name] += 1
+
+        sa.event.listen(engine, "before_cursor_execute", count)
+        try:
+            yield
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", count)
 
     @contextmanager
     def owner_connection(self, tenant: Tenant) -> Iterator[psycopg.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -32,9 +33,10 @@ def measure(lab: Lab, *, orders: int = 25, rounds: int = 8, copied: int = 500, m
             plan = current_plan()
             copies = iter([posted_rows(block, plan=plan) for block in floor_blocks])
         naive_turns = iter(naive_blocks)
+        sent: Counter[str] = Counter()
         ways = {
-            "ours": lambda: _work_off(lab, ours, count=orders),
-            "naive": lambda: _post_naively(lab, naive, next(naive_turns), plan_id=naive_plan),
+            "ours": lambda: _work_off(lab, ours, sent, count=orders),
+            "naive": lambda: _post_naively(lab, naive, sent, next(naive_turns), plan_id=naive_plan),
             "floor": lambda: lab.copy(floor, next(copies)),
         }
         taken = medians(side_by_side(ways, rounds=rounds))
@@ -42,11 +44,21 @@ def measure(lab: Lab, *, orders: int = 25, rounds: int = 8, copied: int = 500, m
             report = check_books()
     assert report.ok, report.problems
     assert report.figures["awards"] == total * LEVELS, report.figures
+    each = {name: number / total for name, number in sent.items()}
     speed = {"ours": orders / taken["ours"], "naive": orders / taken["naive"], "floor": copied / taken["floor"]}
     return [
         Figure("posting", "paid orders worked off, three awards each", speed["ours"], "orders/s"),
         _beside("row by row with the ORM, balances locked, a commit an order", speed, "naive"),
         _beside(f"COPY of the same rows, {copied} orders a transaction", speed, "floor"),
+        Figure("posting", "statements for an order worked off", each["ours"], "statements"),
+        Figure(
+            "posting",
+            "statements for an order with the ORM",
+            each["naive"],
+            "statements",
+            "ours to this",
+            each["ours"] / each["naive"],
+        ),
     ]
 
 
@@ -70,16 +82,17 @@ def _queue(lab: Lab, tenant: Tenant, orders: Sequence[OrderFacts]) -> None:
             commissions.queue_paid(facts, plan_version_id=plan_id)
 
 
-def _work_off(lab: Lab, tenant: Tenant, *, count: int) -> None:
-    for _ in range(count):
-        # A context for each portion, as the background has it.
-        with lab.inside(tenant):
-            assert processing.process_next() == 1
+def _work_off(lab: Lab, tenant: Tenant, sent: Counter[str], *, count: int) -> None:
+    with lab.counting(sent, "ours"):
+        for _ in range(count):
+            # A context for each portion, as the background has it.
+            with lab.inside(tenant):
+                assert processing.process_next() == 1
 
 
-def _post_naively(lab: Lab, tenant: Tenant, orders: Sequence[OrderFacts], *, plan_id: UUID) -> None:
+def _post_naively(lab: Lab, tenant: Tenant, sent: Counter[str], orders: Sequence[OrderFacts], *, plan_id: UUID) -> None:
     for facts in orders:
-        with lab.inside(tenant), unit_of_work():
+        with lab.counting(sent, "naive"), lab.inside(tenant), unit_of_work():
             rows = posted_rows([facts], plan=plugins.get_activation(plan_id))
             for award, accrual, posting in zip(rows[Award], rows[Accrual], rows[Posting], strict=True):
                 _add(Award(**award))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,7 @@ def measure(lab: Lab, *, due: int = 600, rounds: int = 2, members: int = 200) ->
     """Release chunk by chunk and all at once, in turn, while somebody withdraws without a pause."""
     taken: dict[str, list[float]] = {"chunks": [], "at once": []}
     waits: dict[str, list[float]] = {"quiet": [], "chunks": [], "at once": []}
+    sent: Counter[str] = Counter()
     ways: dict[str, Callable[[], int]] = {"chunks": _in_chunks, "at once": _at_once}
     with lab.brand() as tenant:
         owners = _prepare(lab, tenant, members=members)
@@ -65,12 +67,18 @@ def measure(lab: Lab, *, due: int = 600, rounds: int = 2, members: int = 200) ->
                     time.sleep(0.5)
                 with _withdrawing(lab, tenant, waits[name]):
                     taken[name].append(seconds(partial(_release_all, lab, tenant, release)))
+        _make_due(lab, tenant, owners, count=due)
+        with lab.counting(sent, "chunks"):
+            _release_all(lab, tenant, _in_chunks)
         with lab.inside(tenant):
             report = check_books()
             left = session().scalar(sa.select(sa.func.count()).where(Accrual.state == "frozen"))
     assert report.ok, report.problems
     assert left == 0
-    return _figures(speed={name: due / median(values) for name, values in taken.items()}, waits=waits)
+    each = sent["chunks"] / due
+    statements = Figure("release", "statements for a commission released", each, "statements")
+    speed = {name: due / median(values) for name, values in taken.items()}
+    return [*_figures(speed=speed, waits=waits), statements]
 
 
 def _figures(*, speed: dict[str, float], waits: dict[str, list[float]]) -> list[Figure]:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from fanyong.identity.permissions import BRAND_ROLES, Permission
 from fanyong.ids import new_id
+from tenants.catalog import service as catalog
 from tests.conftest import Brand, csrf_token
 from tests.console.parts import Busy
 
@@ -83,8 +84,6 @@ class Visitor:
 def filled(path: str, busy: Busy) -> str:
     """Return a path with the ids of things that are there."""
     with busy.till.work():
-        from tenants.catalog import service as catalog
-
         product = catalog.by_sku(["a"])["a"]
     known = {
         "<product_id>": product.id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -45,19 +44,17 @@ def test_an_account_of_another_brand_is_unknown_here(brand: Brand, other_brand: 
     assert log_in(client_for(brand.host), other_brand.email, PASSWORD)[0] == 422
 
 
-@pytest.mark.parametrize(
-    ("target", "leads_to"),
-    [
-        ("/console/orders?state=paid", "/console/orders?state=paid"),
-        ("//evil.example/", "/console/"),
-        ("https://evil.example/", "/console/"),
-        ("/\\evil.example", "/console/"),
-    ],
-)
-def test_after_the_log_in_only_paths_of_this_host_follow(
-    brand: Brand, client_for: Door, target: str, leads_to: str
-) -> None:
-    assert log_in(client_for(brand.host), brand.email, PASSWORD, next=target)[:2] == (303, leads_to)
+TARGETS = [
+    ("/console/orders?state=paid", "/console/orders?state=paid"),
+    ("//evil.example/", "/console/"),
+    ("https://evil.example/", "/console/"),
+    ("/\\evil.example", "/console/"),
+]
+
+
+def test_after_the_log_in_only_paths_of_this_host_follow(brand: Brand, client_for: Door) -> None:
+    for target, leads_to in TARGETS:
+        assert log_in(client_for(brand.host), brand.email, PASSWORD, next=target)[:2] == (303, leads_to)
 
 
 def test_logging_out_ends_the_session(brand: Brand, login_as: Callable[..., FlaskClient]) -> None:

@@ -85,44 +85,42 @@ def test_a_plan_is_chosen_by_json(owner: Browser, till: Till) -> None:
     assert active(till) == ("plan_levels", 1, settings)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"rates-0-rate_bp": "101"}, "This can be 100.00% at most."),
-        ({"rates-0-rate_bp": "ten"}, "Please enter a percentage like 10 or 2.50."),
-        ({"rates-0-level": "4"}, "This can be 3 at most."),
-        ({"rates-0-tier": "gold"}, "There is no tier “gold”."),
-        ({"rates-1-level": "1", "rates-1-rate_bp": "3"}, "There is another rate for the same level"),
-        ({"rates-1-level": "2", "rates-1-rate_bp": "90"}, "All levels together would give away"),
-        ({"rates-0-level": "", "rates-0-rate_bp": ""}, "At least 1 of these are needed."),
-        ({"overrides-0-scope": "sku", "overrides-0-level": "1", "overrides-0-rate_bp": "1"}, "Please fill this in."),
-    ],
-)
-def test_a_plan_that_cannot_work_comes_back_as_typed(
-    owner: Browser, till: Till, values: dict[str, str], message: str
-) -> None:
-    page = owner.refused("/plan", {**LEVELS, **values})
-    assert message in page
-    assert all(f'value="{text}"' in page for name, text in values.items() if text and "tier" not in name)
-    assert active(till) is None
+BAD_PLANS = [
+    ({"rates-0-rate_bp": "101"}, "This can be 100.00% at most."),
+    ({"rates-0-rate_bp": "ten"}, "Please enter a percentage like 10 or 2.50."),
+    ({"rates-0-level": "4"}, "This can be 3 at most."),
+    ({"rates-0-tier": "gold"}, "There is no tier “gold”."),
+    ({"rates-1-level": "1", "rates-1-rate_bp": "3"}, "There is another rate for the same level"),
+    ({"rates-1-level": "2", "rates-1-rate_bp": "90"}, "All levels together would give away"),
+    ({"rates-0-level": "", "rates-0-rate_bp": ""}, "At least 1 of these are needed."),
+    ({"overrides-0-scope": "sku", "overrides-0-level": "1", "overrides-0-rate_bp": "1"}, "Please fill this in."),
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "This is not JSON"),
-        ("[]", "The settings have to be a JSON object"),
-        ('{"rates": []}', "rates: At least 1 of these are needed."),
-        ('{"surprise": 1}', "surprise: There is no such setting."),
-        ('{"rates": [{"level": 1, "rate_bp": 1e400}]}', "rates.0.rate_bp"),
-        ('{"rates": [{"level": 1, "rate_bp": 10, "tier": "gold"}]}', "There is no tier “gold”."),
-    ],
-)
-def test_json_that_cannot_work_comes_back_as_typed(owner: Browser, till: Till, text: str, message: str) -> None:
-    page = owner.refused("/plan", {"plugin": "plan_levels", "settings_json": text})
-    assert message in page
-    assert text in page
-    assert active(till) is None
+def test_a_plan_that_cannot_work_comes_back_as_typed(owner: Browser, till: Till) -> None:
+    for values, message in BAD_PLANS:
+        page = owner.refused("/plan", {**LEVELS, **values})
+        assert message in page
+        assert all(f'value="{text}"' in page for name, text in values.items() if text and "tier" not in name)
+        assert active(till) is None
+
+
+BAD_JSON = [
+    ("{", "This is not JSON"),
+    ("[]", "The settings have to be a JSON object"),
+    ('{"rates": []}', "rates: At least 1 of these are needed."),
+    ('{"surprise": 1}', "surprise: There is no such setting."),
+    ('{"rates": [{"level": 1, "rate_bp": 1e400}]}', "rates.0.rate_bp"),
+    ('{"rates": [{"level": 1, "rate_bp": 10, "tier": "gold"}]}', "There is no tier “gold”."),
+]
+
+
+def test_json_that_cannot_work_comes_back_as_typed(owner: Browser, till: Till) -> None:
+    for text, message in BAD_JSON:
+        page = owner.refused("/plan", {"plugin": "plan_levels", "settings_json": text})
+        assert message in page
+        assert text in page
+        assert active(till) is None
 
 
 def test_a_plugin_of_nowhere_is_refused(owner: Browser) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from enum import Enum
 from html import unescape
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from flask import Flask, render_template_string
+from flask_babel import Babel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.datastructures import MultiDict
 
+import fanyong.web
 from fanyong.web import money
+from fanyong.web.filters import init_filters
 from fanyong.web.form_specs import can_draw, specs_of
 from fanyong.web.settings_form import from_json, from_post, from_values
 from plugins.plan_ladder import Settings as LadderSettings
@@ -85,13 +89,6 @@ VALUES = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def page() -> Flask:
     """As much of an application as drawing a form takes."""
-    from pathlib import Path
-
-    from flask_babel import Babel
-
-    import fanyong.web
-    from fanyong.web.filters import init_filters
-
     app = Flask("page", template_folder=str(Path(fanyong.web.__file__).parent / "templates"))
     Babel(app, default_locale="en")
     init_filters(app)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.console.parts import Browser, Busy, audited
 from tests.money.parts import Till
 
@@ -32,24 +30,24 @@ def test_a_product_is_added_and_changed(owner: Browser, till: Till) -> None:
     assert audited(till)[-2:] == ["product.saved", "product.saved"]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"name": ""}, "Please fill this in."),
-        ({"sku": ""}, "Please fill this in."),
-        ({"price": "0"}, "more than ¥0.00"),
-        ({"price": "1.005"}, "an amount like 12.50"),
-        ({"price": "99999999"}, "at most"),
-        ({"stock": "-1"}, "at least 0"),
-        ({"stock": "some"}, "a whole number"),
-        ({"name": "x" * 101}, "100 characters at most"),
-    ],
-)
-def test_a_product_that_cannot_be_comes_back_as_typed(owner: Browser, change: dict[str, str], message: str) -> None:
-    page = owner.refused("/products/new", {**PRODUCT, **change})
-    assert message in page
-    assert "明前" in page
-    assert "There are no products yet." in owner.get("/products")
+BAD_PRODUCTS = [
+    ({"name": ""}, "Please fill this in."),
+    ({"sku": ""}, "Please fill this in."),
+    ({"price": "0"}, "more than ¥0.00"),
+    ({"price": "1.005"}, "an amount like 12.50"),
+    ({"price": "99999999"}, "at most"),
+    ({"stock": "-1"}, "at least 0"),
+    ({"stock": "some"}, "a whole number"),
+    ({"name": "x" * 101}, "100 characters at most"),
+]
+
+
+def test_a_product_that_cannot_be_comes_back_as_typed(owner: Browser) -> None:
+    for change, message in BAD_PRODUCTS:
+        page = owner.refused("/products/new", {**PRODUCT, **change})
+        assert message in page
+        assert "明前" in page
+        assert "There are no products yet." in owner.get("/products")
 
 
 def test_a_second_product_of_a_sku_is_refused_at_the_field(owner: Browser) -> None:
@@ -93,18 +91,18 @@ def test_coupons_and_shipping_methods(owner: Browser, till: Till) -> None:
     assert audited(till)[-3:] == ["coupon.saved", "shipping_method.saved", "coupon.saved"]
 
 
-@pytest.mark.parametrize(
-    ("path", "values", "message"),
-    [
-        ("coupons", {"code": "a b", "amount": "10"}, "does not have the right form"),
-        ("coupons", {"code": "TEN", "amount": "0"}, "more than ¥0.00"),
-        ("coupons", {"code": "TEN", "amount": "ten"}, "an amount like 12.50"),
-        ("shipping", {"code": "sf", "name": "顺丰", "fee": "-1"}, "at least ¥0.00"),
-        ("shipping", {"code": "sf", "fee": "1"}, "Please fill this in."),
-    ],
-)
-def test_bad_offers_are_refused(owner: Browser, path: str, values: dict[str, str], message: str) -> None:
-    assert message in owner.refused(f"/offers/{path}", values)
+BAD_OFFERS = [
+    ("coupons", {"code": "a b", "amount": "10"}, "does not have the right form"),
+    ("coupons", {"code": "TEN", "amount": "0"}, "more than ¥0.00"),
+    ("coupons", {"code": "TEN", "amount": "ten"}, "an amount like 12.50"),
+    ("shipping", {"code": "sf", "name": "顺丰", "fee": "-1"}, "at least ¥0.00"),
+    ("shipping", {"code": "sf", "fee": "1"}, "Please fill this in."),
+]
+
+
+def test_bad_offers_are_refused(owner: Browser) -> None:
+    for path, values, message in BAD_OFFERS:
+        assert message in owner.refused(f"/offers/{path}", values)
 
 
 def test_orders_are_listed_searched_and_exported(owner: Browser, busy: Busy) -> None:
@@ -152,29 +150,27 @@ def test_refunding_part_of_an_order_once(owner: Browser, busy: Busy) -> None:
     assert busy.till.order_row(busy.paid).refunded_fen == 10_000
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"reason": "r", "quantity": "3"}, "A refund covers lines of the order"),
-        ({"reason": "r", "quantity": "-1"}, "A refund covers lines of the order"),
-        ({"reason": "r", "quantity": "one"}, "Please enter a whole number."),
-        ({"reason": "", "quantity": "1"}, "Please give a reason."),
-        ({"reason": "r", "quantity": ""}, "Choose what to refund"),
-        ({"reason": "r", "freight": "1.0.0"}, "an amount like 12.50"),
-        ({"reason": "r", "freight": "5"}, "A refund covers lines of the order"),
-    ],
-)
-def test_a_refund_that_cannot_be_comes_back_as_typed(
-    owner: Browser, busy: Busy, values: dict[str, str], message: str
-) -> None:
-    line = busy.till.order_row(busy.paid).lines[0]
-    typed = {**values, "idempotency_key": "k1", f"quantity-{line.id.hex}": values.get("quantity", "")}
-    page = owner.refused(f"/orders/{busy.paid}/refund", typed)
-    assert message in page
-    field = page.partition(f'name="quantity-{line.id.hex}"')[2].partition(">")[0]
-    assert f'value="{values.get("quantity", "")}"' in field
-    assert 'name="idempotency_key" value="k1"' in page
-    assert busy.till.order_row(busy.paid).refunded_fen == 0
+BAD_REFUNDS = [
+    ({"reason": "r", "quantity": "3"}, "A refund covers lines of the order"),
+    ({"reason": "r", "quantity": "-1"}, "A refund covers lines of the order"),
+    ({"reason": "r", "quantity": "one"}, "Please enter a whole number."),
+    ({"reason": "", "quantity": "1"}, "Please give a reason."),
+    ({"reason": "r", "quantity": ""}, "Choose what to refund"),
+    ({"reason": "r", "freight": "1.0.0"}, "an amount like 12.50"),
+    ({"reason": "r", "freight": "5"}, "A refund covers lines of the order"),
+]
+
+
+def test_a_refund_that_cannot_be_comes_back_as_typed(owner: Browser, busy: Busy) -> None:
+    for values, message in BAD_REFUNDS:
+        line = busy.till.order_row(busy.paid).lines[0]
+        typed = {**values, "idempotency_key": "k1", f"quantity-{line.id.hex}": values.get("quantity", "")}
+        page = owner.refused(f"/orders/{busy.paid}/refund", typed)
+        assert message in page
+        field = page.partition(f'name="quantity-{line.id.hex}"')[2].partition(">")[0]
+        assert f'value="{values.get("quantity", "")}"' in field
+        assert 'name="idempotency_key" value="k1"' in page
+        assert busy.till.order_row(busy.paid).refunded_fen == 0
 
 
 def test_a_refund_of_a_line_of_nowhere_is_refused(owner: Browser, busy: Busy) -> None:

@@ -132,25 +132,40 @@ BAD_PROPOSALS: dict[str, Answer] = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_PROPOSALS)
-def test_propose_awards_that_fails_leaves_the_order_paid_and_the_work_waiting(
-    till: Till, plan: RoguePlan, case: str
-) -> None:
+def test_propose_awards_that_answers_nonsense_awards_nothing_and_is_reported(till: Till, plan: RoguePlan) -> None:
+    till.product("a", price_fen=10_000)
+    parent = till.member("parent")
+    buyer = till.member("buyer", under=parent)
+    till.plan("rogue_plan", {})
+    for count, (case, answer) in enumerate(BAD_PROPOSALS.items(), start=1):
+        plan.answers["propose_awards"] = answer
+        order_id = till.paid(buyer)
+        assert till.process() == 1, case
+        assert till.order_row(order_id).state == "paid", case
+        with till.work():
+            errors = {work.order_id: work.error for work in commissions.failing_work()}
+        assert "rogue_plan" in (errors[order_id] or ""), case
+        assert len(failures(till)) == count, case
+    assert till.figures(parent).estimated_fen == 0
+    plan.answers.clear()
+    with till.work():
+        commissions.retry_failing_work()
+    till.process()
+    assert till.figures(parent).estimated_fen == 1_000 * len(BAD_PROPOSALS)
+    till.check()
+
+
+def test_propose_awards_that_raises_leaves_the_order_paid_and_the_work_waiting(till: Till, plan: RoguePlan) -> None:
     till.product("a", price_fen=10_000)
     parent = till.member("parent")
     buyer = till.member("buyer", under=parent)
     other = till.member("other", under=parent)
     till.plan("rogue_plan", {})
-    plan.answers["propose_awards"] = BAD_PROPOSALS[case]
+    plan.answers["propose_awards"] = boom
     order_id = till.paid(buyer)
     till.process()
     assert till.order_row(order_id).state == "paid"
-    assert till.figures(parent).estimated_fen == 0
-    with till.work():
-        (work,) = commissions.failing_work()
-    assert work.error
-    assert "rogue_plan" in work.error
-    assert failures(till)[0] == ("rogue_plan", "propose_awards")
+    assert failures(till) == [("rogue_plan", "propose_awards")]
     # Receipt and refund of that order queue behind it; other orders pass.
     till.ship(order_id)
     till.receive(order_id)

@@ -88,6 +88,14 @@ def test_odd_words_find_nothing_and_break_nothing(boss: FlaskClient, brand: Bran
     assert "<script>alert" not in page
 
 
+@pytest.mark.parametrize(
+    "argument", ["_scheme=x", "_method=POST", "endpoint=x", "page=-1", "page=²", "page=99999", "lang=xx", "q=%FF"]
+)
+@pytest.mark.parametrize("path", ["/superadmin/", "/superadmin/audit"])
+def test_odd_arguments_break_nothing(boss: FlaskClient, brand: Brand, path: str, argument: str) -> None:
+    assert boss.get(f"{path}?{argument}").status_code == 200
+
+
 def test_the_list_can_be_narrowed_to_a_state(boss: FlaskClient, brand: Brand, other_brand: Brand) -> None:
     post(boss, brand, "suspend", reason="late invoices")
     suspended = boss.get("/superadmin/?state=suspended").get_data(as_text=True)

@@ -182,7 +182,7 @@ def _sample_brands() -> list[dict[str, Any]]:
     if not _PLAYED.exists():
         return []
     brands = json.loads(_PLAYED.read_text())["result"]["brands"]
-    return [brand for brand in brands if "login" in brand]
+    return list(brands.values())
 
 
 def _where_to_look(state: dict[str, Any]) -> str:

@@ -118,7 +118,10 @@ def start_payment(reference_id: UUID) -> dict[str, str]:
 def _payment_refused(intent: PaymentIntent, provider: PaymentProvider, error: ProviderDeclined) -> dict[str, str]:
     """Adopt the truth when the number was paid before; otherwise say that WeChat refused."""
     if error.code in _PAID_ALREADY:
-        ask_about_payment(intent.out_trade_no, provider)
+        try:
+            ask_about_payment(intent.out_trade_no, provider)
+        except ProviderError as problem:
+            raise TemporarilyUnavailable from problem
         raise AlreadyPaid from error
     raise PaymentRefused(reason=error.code) from error
 

@@ -29,11 +29,9 @@ from fanyong.tenancy.directory import audit, directory
 from fanyong.tenancy.models import AuditEntry, TenantRecord
 from fanyong.web.csv_export import csv_response, wants_csv
 from fanyong.web.filters import localtime
-from fanyong.web.paging import paginate
+from fanyong.web.paging import everything, paginate
 
 bp = Blueprint("superadmin", __name__, url_prefix="/superadmin", template_folder="templates")
-#: Where a file of a list ends; a search narrows it down.
-MAX_CSV_ROWS = 50_000
 #: How much of the audit trail a brand's own page shows.
 RECENT_ENTRIES = 10
 Problems = dict[str, FanyongError]
@@ -224,7 +222,7 @@ def _brands_csv(query: sa.Select[TenantRecord]) -> Response:
     ]
     rows = [
         (r.name, r.slug, r.state, localtime(r.claimed_at), r.suspended_reason, r.schema_name, r.version)
-        for r in session().scalars(query.limit(MAX_CSV_ROWS))
+        for r in everything(query)
     ]
     return csv_response("brands", header=header, rows=rows)
 
@@ -233,7 +231,7 @@ def _audit_csv(query: sa.Select[AuditEntry, str | None, str | None]) -> Response
     header = [_("Time"), _("Who"), _("What"), _("Brand"), _("Details")]
     rows = [
         (localtime(entry.at, seconds=True), entry.actor, entry.action, slug, details_text(entry.details))
-        for entry, _name, slug in session().execute(query.limit(MAX_CSV_ROWS))
+        for entry, _name, slug in everything(query)
     ]
     return csv_response("audit", header=header, rows=rows)
 

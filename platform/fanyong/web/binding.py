@@ -10,7 +10,7 @@ from flask import Flask, Response, g, make_response, request
 from flask_babel import lazy_gettext as _l
 
 from fanyong.config import Settings
-from fanyong.errors import FanyongError
+from fanyong.errors import FanyongError, TemporarilyUnavailable
 from fanyong.ids import parse_id
 from fanyong.tenancy.context import Tenant, tenant_scope
 from fanyong.tenancy.database import TENANT_BIND, db
@@ -82,7 +82,8 @@ def init_database_errors(app: Flask) -> None:
         # Connections in the pool died with the server; new requests must not get one of them.
         for key in (None, TENANT_BIND):
             db.engines[key].dispose()
-        body = {"error": {"code": "temporarily_unavailable", "message": "The service is busy.", "details": None}}
+        answer = TemporarilyUnavailable()
+        body = {"error": {"code": answer.code, "message": answer.text, "details": None}}
         return make_response(body, 503, {"Retry-After": "1"})
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
-from flask import request, url_for
+from flask import request
 
 from fanyong.tenancy.database import session
 
@@ -77,9 +78,10 @@ def everything(query: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
 
 def url_with(**changes: object) -> str:
     """Return the address of the present page with some of its query arguments changed; None removes one."""
-    arguments: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(), **changes}
-    endpoint = request.endpoint or "static"
-    return url_for(endpoint, **{name: value for name, value in arguments.items() if value not in (None, "")})
+    # Built here and not by url_for, whose own arguments (_scheme, _method) a visitor could otherwise give.
+    arguments: dict[str, Any] = {**request.args.to_dict(), **changes}
+    query = urlencode({name: value for name, value in arguments.items() if value not in (None, "")})
+    return f"{quote(request.path)}?{query}" if query else quote(request.path)
 
 
 def _rows(query: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
