@@ -46,7 +46,7 @@ class Callback:
     headers: dict[str, str]
 
 
-def measure(lab: Lab, *, block: int = 20, rounds: int = 5, watched: int = 20) -> list[Figure]:
+def measure(lab: Lab, *, block: int = 20, rounds: int = 4, watched: int = 15) -> list[Figure]:
     """Send paid callbacks beside bare requests to the same server; then watch single ones arrive in the books."""
     with lab.brand(sandbox=True) as tenant:
         with lab.inside(tenant):

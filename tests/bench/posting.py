@@ -20,7 +20,7 @@ from tests.bench.lab import Lab, add_members, current_plan
 from tests.bench.rows import LEVELS, make_orders, posted_rows
 
 
-def measure(lab: Lab, *, orders: int = 25, rounds: int = 8, copied: int = 500, members: int = 300) -> list[Figure]:
+def measure(lab: Lab, *, orders: int = 25, rounds: int = 6, copied: int = 500, members: int = 300) -> list[Figure]:
     """Post blocks of orders with three beneficiaries each, in the three ways, in turn."""
     total = orders * rounds
     with lab.brand() as ours, lab.brand() as naive, lab.brand() as floor:

@@ -52,7 +52,7 @@ ON CONFLICT (owner_id, account) DO UPDATE SET balance_fen = balance.balance_fen 
 """
 
 
-def measure(lab: Lab, *, due: int = 600, rounds: int = 2, members: int = 200) -> list[Figure]:
+def measure(lab: Lab, *, due: int = 420, rounds: int = 2, members: int = 200) -> list[Figure]:
     """Release chunk by chunk and all at once, in turn, while somebody withdraws without a pause."""
     taken: dict[str, list[float]] = {"chunks": [], "at once": []}
     waits: dict[str, list[float]] = {"quiet": [], "chunks": [], "at once": []}

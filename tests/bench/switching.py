@@ -21,7 +21,7 @@ from tests.bench.lab import Lab, add_members
 BLOCK = 25
 
 
-def measure(lab: Lab, *, brands: int = 20, blocks: int = 40) -> list[Figure]:
+def measure(lab: Lab, *, brands: int = 20, blocks: int = 30) -> list[Figure]:
     """Read a member by its key and commit, going round many brands, beside the same in one plain schema."""
     with ExitStack() as stack:
         tenants = [stack.enter_context(lab.brand()) for _ in range(brands)]

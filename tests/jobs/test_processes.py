@@ -88,7 +88,7 @@ def test_what_a_killed_worker_left_is_done_by_the_next(
             return bool(row and row[0])
 
         wait_until(is_inside_the_job, words=processes.words)
-        for pid in [*_children(worker.pid), worker.pid]:
+        for pid in [worker.pid, *_children(worker.pid)]:
             os.kill(pid, signal.SIGKILL)
         assert worker.wait(15) == -signal.SIGKILL
     assert not waiting.is_done()

@@ -377,16 +377,38 @@ class Till:
                 "open_work": commissions.open_work(),
             }
 
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has: to see that something changed nothing at all."""
+        with self.owner() as connection:
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [self.tenant.schema]
+            ).fetchall()
+            query = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for (name,) in tables)
+            return dict(connection.execute(query.encode()).fetchall())
+
     def provider(self) -> PaymentProvider:
         """Return the brand's line to its provider."""
         with self.work():
             return active_provider()
 
+    def open_sheet(self, order_id: UUID) -> str:
+        """Open the payment sheet; returns the prepay id."""
+        with self.inside():
+            return flows.start_payment(order_id)["package"].removeprefix("prepay_id=")
+
     def pay_at_wechat(self, simulator: SimulatorClient, order_id: UUID, **how: Any) -> None:
         """Open the payment sheet and tap pay."""
-        with self.inside():
-            params = flows.start_payment(order_id)
-        simulator.pay(params["package"].removeprefix("prepay_id="), **how)
+        simulator.pay(self.open_sheet(order_id), **how)
+
+    def bought(self, simulator: SimulatorClient, order_id: UUID) -> UUID:
+        """Pay an order at WeChat and wait until the callback has come."""
+        self.pay_at_wechat(simulator, order_id)
+        self.wait_for_order(order_id, "paid")
+        return order_id
+
+    def wait_for_order(self, order_id: UUID, state: str) -> None:
+        """Wait until an order is in a state."""
+        eventually(lambda: self.order_row(order_id).state == state, what=f"order {state}")
 
 
 def open_till(app: Flask, tenant: Tenant) -> Till:

@@ -1,7 +1,8 @@
 """Any order of events: the books do what a slow, plain model says after each step, and every invariant holds.
 
 `MONEY_EXAMPLES` and `MONEY_STEPS` make the run longer, `MONEY_SEED` makes it another one, and
-`MONEY_CHECK_EVERY=1` checks every invariant after every step; a failure prints the steps that lead to it.
+`MONEY_CHECK_EVERY=1` checks every invariant after every step, and
+`MONEY_SHRINK=1` takes minutes to look for the shortest way to a failure.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from tests.money.parts import Till
 EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "30"))
 STEPS = int(os.environ.get("MONEY_STEPS", "50"))
 CHECK_EVERY = int(os.environ.get("MONEY_CHECK_EVERY", "4"))
+SHRINK = "MONEY_SHRINK" in os.environ
 SEED = int(os.environ.get("MONEY_SEED", "20261101"))
 
 #: SKU -> (price, category); the odd prices make every percentage leave a rest.
@@ -68,7 +70,7 @@ PLANS = [
             "overrides": [
                 {"scope": "category", "target": "ware", "level": 1, "tier": "", "rate_bp": 2_500},
                 {"scope": "sku", "target": "pot", "level": 2, "tier": "gold", "rate_bp": 7_000},
-                {"scope": "sku", "target": "tin", "level": 1, "tier": "", "rate_bp": 10_000},
+                {"scope": "sku", "target": "tin", "level": 1, "tier": "", "rate_bp": 9_667},
             ],
         },
     ),
@@ -127,7 +129,7 @@ def test_the_books_follow_the_model(app: Flask, wiped_till: Till) -> None:
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.generate, Phase.shrink] if SHRINK else [Phase.generate],
             print_blob=False,
         ),
     )

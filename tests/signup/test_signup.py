@@ -287,6 +287,7 @@ def test_the_hint_knows_what_is_taken(browser: FlaskClient) -> None:
 def test_the_landing_page_leads_to_the_form_and_speaks_chinese_first(client_for: Callable[..., FlaskClient]) -> None:
     page = client_for().get("/").get_data(as_text=True)
     assert '<html lang="zh-CN"' in page
+    assert "开通品牌" in page
     assert 'href="/signup"' in page
     assert 'href="/superadmin/"' in page
 

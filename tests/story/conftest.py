@@ -64,7 +64,7 @@ class FakeDoor(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FakeDoor
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server looks for.
+    def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length).decode()
         self.server.asked.append((self.command, self.path, dict(self.headers), body))
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    do_POST = do_GET  # noqa: N815
+    do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet."""

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from tests.story.conftest import FakeDoor
 
 from fanyong.devtools.story import console, doors
 from fanyong.devtools.story.console import Console, SubdomainTaken, sign_up
 from fanyong.devtools.story.doors import Place, Refused, Unreachable
 from fanyong.devtools.story.sandbox import Sandbox
 from fanyong.devtools.story.shop import Shop
+from tests.story.conftest import FakeDoor
 
 FORM = '<form><input type="hidden" name="csrf_token" value="a&amp;b"></form>'
 
@@ -20,13 +20,13 @@ FORM = '<form><input type="hidden" name="csrf_token" value="a&amp;b"></form>'
 @pytest.fixture
 def shop(fake: FakeDoor) -> Iterator[Shop]:
     """Give a shop behind the fake door, with a member who is logged in."""
-    with closing(Sandbox(f"http://127.0.0.1:{fake.server_port}")) as sandbox:
-        with closing(Shop(fake.place, sandbox=sandbox)) as found:
-            fake.json(200, {"code": "c", "openid": "o-1"})
-            fake.json(200, {"token": "t", "member": {"id": "m-1"}})
-            found.log_in("茉莉", appid="wx", nickname="茉莉", share_token=None)
-            fake.asked.clear()
-            yield found
+    sandbox = Sandbox(f"http://127.0.0.1:{fake.server_port}")
+    with closing(sandbox), closing(Shop(fake.place, sandbox=sandbox)) as found:
+        fake.json(200, {"code": "c", "openid": "o-1"})
+        fake.json(200, {"token": "t", "member": {"id": "m-1"}})
+        found.log_in("茉莉", appid="wx", nickname="茉莉", share_token=None)
+        fake.asked.clear()
+        yield found
 
 
 def test_a_request_is_repeated_with_the_same_key_until_it_is_answered(fake: FakeDoor, shop: Shop) -> None:

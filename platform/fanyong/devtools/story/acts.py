@@ -175,8 +175,8 @@ def _govern(stage: Stage, step: steps.BaseStep, *, superadmin: Superadmin) -> st
 
 
 def _span(step: steps.Advance) -> str:
-    parts = [f"{getattr(step, unit)} {unit}" for unit in ("days", "hours", "minutes", "seconds") if getattr(step, unit)]
-    return ", ".join(parts)
+    counts = {unit: getattr(step, unit) for unit in ("days", "hours", "minutes", "seconds")}
+    return ", ".join(f"{n} {unit if n > 1 else unit[:-1]}" for unit, n in counts.items() if n)
 
 
 def _hex(identifier: str) -> str:
