@@ -11,7 +11,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from flask_migrate import upgrade
-from rq import Worker
+from rq import SimpleWorker
 from rq.cron import CronScheduler
 
 from fanyong.config import Settings
@@ -72,8 +72,9 @@ def setup() -> None:
 @with_appcontext
 def worker() -> None:
     """Work off jobs until stopped."""
-    # The parent never touches the database, so that its children open connections of their own.
-    Worker([queue()], connection=redis()).work(with_scheduler=False, logging_level="WARNING")
+    # Jobs run in this process: a fork and two new database connections a job would cost more than most jobs do.
+    # More workers are more processes; one that dies leaves only hints behind, which the next tick replaces.
+    SimpleWorker([queue()], connection=redis()).work(with_scheduler=False, logging_level="WARNING")
 
 
 @click.command()

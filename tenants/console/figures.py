@@ -116,7 +116,7 @@ def first_steps() -> FirstSteps:
     """Return what a new brand has done so far."""
     return FirstSteps(
         has_product=_exists(sa.select(Product.id)),
-        has_plan=commissions.current_plan() is not None,
+        has_plan=commissions.current_plan_version_id() is not None,
         has_order=_exists(sa.select(Order.id).where(Order.paid_at.is_not(None))),
         has_own_keys=_exists(sa.select(MerchantAccount.mode).where(MerchantAccount.mode == "live")),
     )

@@ -46,7 +46,7 @@ class Trial:
 def preview(plan: ActivePlugin) -> Trial:
     """Return what the plan would make of the order described in the request's query."""
     products = everything(catalog.products().limit(SHOWN_PRODUCTS))
-    tiers = promoters.tiers()
+    tiers = promoters.tiers_to_show()
     choices = {
         "products": [(p.sku, f"{p.name} ({p.sku})") for p in products],
         "tiers": [(tier.key, tier.name) for tier in tiers],

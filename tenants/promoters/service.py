@@ -42,6 +42,14 @@ def tiers() -> Sequence[Tier]:
     return structure.ask_many("tiers", of=Tier) if structure else ()
 
 
+def tiers_to_show() -> Sequence[Tier]:
+    """Return the tiers for people to read: none while the structure's plugin fails, so that pages still open."""
+    try:
+        return tiers()
+    except PluginFailed:
+        return ()
+
+
 def activate_structure(name: str, values: dict[str, Any], *, actor: str) -> PluginActivation:
     """Make a tier structure the brand's own; every member is looked at anew by a job.
 

@@ -129,9 +129,10 @@ def _heading(lab: Lab) -> str:
 
 
 def _run(name: str, lab: Lab, *, as_json: bool) -> None:
-    if not as_json:
-        print(f"\n{name}: {sys.modules[BENCHES[name].__module__].__doc__}")
-        print(f"  sizes: {', '.join(f'{size} {value:,}' for size, value in sizes_of(name).items())}")
+    sizes = ", ".join(f"{size} {value:,}" for size, value in sizes_of(name).items())
+    # Standard output carries nothing but figures when a machine reads it.
+    show = _say if as_json else print
+    show(f"\n{name}: {sys.modules[BENCHES[name].__module__].__doc__}\n  sizes: {sizes}")
     for figure in BENCHES[name](lab):
         print(figure.as_json() if as_json else figure.as_text(), flush=True)
 
@@ -143,7 +144,6 @@ def sizes_of(name: str) -> dict[str, int]:
 
 
 def _say(text: str) -> None:
-    # Standard output carries nothing but figures.
     print(text, file=sys.stderr, flush=True)
 
 

@@ -34,14 +34,24 @@ def kept_tenant(app: Flask) -> Tenant:
 
 
 @pytest.fixture
-def till(app: Flask, kept_tenant: Tenant, simulator: SimulatorClient) -> Till:
+def renewed(app: Flask, kept_tenant: Tenant, simulator: SimulatorClient) -> Callable[[], Till]:
+    """Let the brand begin anew, in the middle of a test."""
+
+    def begin() -> Till:
+        wipe(app, kept_tenant)
+        till = open_till(app, kept_tenant)
+        simulator.set_callbacks(till.mchid, mode="normal")
+        simulator.set_refunds(till.mchid, mode="at_once")
+        simulator.set_clock(till.mchid, offset_seconds=0)
+        return till
+
+    return begin
+
+
+@pytest.fixture
+def till(renewed: Callable[[], Till]) -> Till:
     """The till of a brand that has just begun; only the simulator remembers what its merchant did before."""
-    wipe(app, kept_tenant)
-    till = open_till(app, kept_tenant)
-    simulator.set_callbacks(till.mchid, mode="normal")
-    simulator.set_refunds(till.mchid, mode="at_once")
-    simulator.set_clock(till.mchid, offset_seconds=0)
-    return till
+    return renewed()
 
 
 @pytest.fixture

@@ -328,6 +328,10 @@ class Till:
         with self.inside():
             assert tend_bound_tenant() == []
 
+    def tend_only_payments(self) -> None:
+        """Ask about payments and nothing else."""
+        self._until_done(flows.tend_payments)
+
     def make_due(self) -> None:
         """Make every question to the provider due now, so that no test waits for a pause to pass."""
         with self.work():

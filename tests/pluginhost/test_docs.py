@@ -127,7 +127,8 @@ def rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield a row of the table for every field of a settings model, with the rows of its lists."""
     for name, info in model.model_fields.items():
         default = "-" if info.is_required() else f"`{_text(info.get_default(call_default_factory=True))}`"
-        yield f"| `{prefix}{name}` | {default} | {_allowed(info)} |"
+        meaning = ": ".join(str(text).rstrip(".") for text in (info.title, info.description) if text)
+        yield f"| `{prefix}{name}` | {meaning} | {default} | {_allowed(info)} |"
         if get_origin(info.annotation) is list:
             yield from rows(get_args(info.annotation)[0], f"{prefix}{name}[].")
 
@@ -160,7 +161,7 @@ def _allowed(info: FieldInfo) -> str:
 def table(name: str) -> str:
     """Return the table of a built-in plugin's settings."""
     plugin = next(plugin for plugin in registry.plugins() if plugin.name == name)
-    return "\n".join(("| setting | default | allowed |", "|---|---|---|", *rows(plugin.settings_model)))
+    return "\n".join(("| setting | meaning | default | allowed |", "|---|---|---|---|", *rows(plugin.settings_model)))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -125,8 +125,9 @@ def bind_tenant_engine(engine: sa.Engine) -> None:
         result = driver.pgconn.exec_(tenant.begin_sql)
         if result.status != ExecStatus.COMMAND_OK:
             message = (result.error_message or b"").decode(errors="replace")
-            # A connection that failed here may be dead or half open; the pool must not hand it out again.
+            # The connection may be dead or half open, and where one died with the server, its fellows did too.
             connection.invalidate()
+            engine.dispose()
             raise sa.exc.OperationalError("BEGIN", None, psycopg.OperationalError(message))
         connection.info["tenant"] = tenant.schema
 

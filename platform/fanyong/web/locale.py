@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import has_request_context, request, session
 
@@ -37,5 +37,9 @@ def remember_language() -> None:
 
 
 def language_url(language: str) -> str:
-    """Return the address of the present page in another language."""
-    return f"{request.path}?{urlencode({**request.args.to_dict(), 'lang': language})}"
+    """Return the address of the present page in another language.
+
+    A form that was refused is shown at an address that may take no GET; there it is the page it was sent from.
+    """
+    path = request.path if request.method == "GET" else urlsplit(request.referrer or "/").path
+    return f"{path}?{urlencode({**request.args.to_dict(), 'lang': language})}"

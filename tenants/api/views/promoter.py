@@ -39,7 +39,7 @@ def get_promoter() -> schemas.Promoter:
         member_id=member.id,
         nickname=member.nickname,
         tier=tier,
-        tier_name=next((str(known.name) for known in promoters.tiers() if known.key == tier), tier),
+        tier_name=next((str(known.name) for known in promoters.tiers_to_show() if known.key == tier), tier),
         frozen=bool(promoter and promoter.frozen_at),
         pending_fen=figures.pending_fen,
         **asdict(figures),

@@ -118,7 +118,7 @@ def _posted(plugin: Plugin) -> tuple[SettingsForm, str]:
 
 def _chosen(kind: PluginKind) -> tuple[Plugin, SettingsForm]:
     """Return the plugin whose form is asked for, with the present settings when it is the active one."""
-    active = plugins.current(kind)
+    active = _active(kind)
     name = request.args.get("plugin", "")
     everything = registry.plugins(kind)
     known = {plugin.name: plugin for plugin in everything}
@@ -128,6 +128,14 @@ def _chosen(kind: PluginKind) -> tuple[Plugin, SettingsForm]:
     return plugin, _filled(plugin, values)
 
 
+def _active(kind: PluginKind) -> ActivePlugin | None:
+    """Return what is active, or None when it was taken out: on this page something else can be chosen."""
+    try:
+        return plugins.current(kind)
+    except PluginFailed:
+        return None
+
+
 def _filled(plugin: Plugin, values: Mapping[str, Any]) -> SettingsForm:
     if can_draw(plugin.settings_model):
         return from_values(plugin.settings_model, values, choices=_choices())
@@ -135,11 +143,11 @@ def _filled(plugin: Plugin, values: Mapping[str, Any]) -> SettingsForm:
 
 
 def _choices() -> dict[str, list[tuple[str, str]]]:
-    return {"tiers": [(tier.key, f"{tier.name} ({tier.key})") for tier in promoters.tiers()]}
+    return {"tiers": [(tier.key, f"{tier.name} ({tier.key})") for tier in promoters.tiers_to_show()]}
 
 
 def _page(kind: PluginKind, plugin: Plugin, form: SettingsForm, *, json_text: str = "") -> str:
-    active = plugins.current(kind)
+    active = _active(kind)
     is_plan = kind == "commission_plan"
     return render_template(
         "console/plan.html" if is_plan else "console/tiers.html",
@@ -170,7 +178,7 @@ def _as_json(plugin: Plugin, form: SettingsForm) -> str:
 
 def _warn_about_plan() -> None:
     """Say so when the present plan does not fit the new tiers; orders go on being paid by it."""
-    present: ActivePlugin | None = commissions.current_plan()
+    present = _active("commission_plan")
     if present is None:
         return
     values = present.settings.model_dump(mode="json")

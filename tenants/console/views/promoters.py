@@ -82,7 +82,7 @@ def unfreeze_promoter(member_id: UUID) -> ResponseReturnValue:
 
 def tier_names() -> dict[str, str]:
     """Return what the present tiers are called."""
-    return {tier.key: tier.name for tier in promoters_service.tiers()}
+    return {tier.key: tier.name for tier in promoters_service.tiers_to_show()}
 
 
 def _find(member_id: UUID) -> tuple[Promoter, Member]:

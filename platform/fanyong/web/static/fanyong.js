@@ -20,8 +20,6 @@
     if (add) addRow(add.closest("[data-rows]"));
     var remove = event.target.closest("[data-row-remove]");
     if (remove) remove.closest("[data-row]").remove();
-    var copy = event.target.closest("[data-copy]");
-    if (copy && navigator.clipboard) navigator.clipboard.writeText(copy.dataset.copy);
   });
 
   document.addEventListener("submit", function (event) {
@@ -40,9 +38,5 @@
   // Coming back with the browser's back button shows a page from memory, whose forms were sent.
   window.addEventListener("pageshow", function (event) {
     if (event.persisted) document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; });
-  });
-
-  document.addEventListener("change", function (event) {
-    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
 })();
