@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tenants.api import views
 from tenants.api.blueprint import bp
+from tenants.api.views import about, orders, promoter, session, shop, withdrawals
 
-__all__ = ["init_api", "views"]
+#: Each module adds its operations to the blueprint when it is imported.
+OPERATIONS = (about, orders, promoter, session, shop, withdrawals)
 
 
 def init_api(app: Flask) -> None:

@@ -102,7 +102,9 @@ def _check_types(proposal: AwardProposal) -> None:
         or any(not isinstance(text, str) or len(text) > limit or not text.isprintable() for text, limit in texts)
         or not proposal.rule
     ):
-        raise ImpossibleProposal(f"rule {proposal.rule!r}: a value is of the wrong type, or a text is empty or too long")
+        raise ImpossibleProposal(
+            f"rule {proposal.rule!r}: a value is of the wrong type, or a text is empty or too long"
+        )
 
 
 def _reason_to_withhold(proposal: AwardProposal, *, person: Person, levels_allowed: int) -> str | None:

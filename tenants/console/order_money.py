@@ -10,8 +10,8 @@ from uuid import UUID
 from fanyong.payments.models import Refund
 from fanyong.tenancy.database import session
 from tenants.commissions import service as commissions
+from tenants.commissions.explain import award_sentence
 from tenants.commissions.models import Accrual, Award
-from tenants.console.explain import award_sentence
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders import refunds

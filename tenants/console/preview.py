@@ -18,7 +18,7 @@ from fanyong.web.settings_form import SettingsForm, from_post, from_values
 from fanyong.web.words import _
 from tenants.catalog import service as catalog
 from tenants.commissions import engine, processing
-from tenants.console.explain import award_sentence
+from tenants.commissions.explain import award_sentence
 from tenants.console.forms import TryForm
 from tenants.promoters import service as promoters
 

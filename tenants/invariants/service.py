@@ -34,8 +34,8 @@ CHECKS: dict[str, str] = {
         WITH {_LEGS} SELECT 'sum ' || sum(fen) FROM sums HAVING sum(fen) <> 0""",
     "1 a stored balance equals the sum of its postings": f"""
         WITH {_LEGS}
-        SELECT format('%s of %s: stored %s, posted %s', coalesce(b.account, s.account), coalesce(b.owner_id, s.owner_id),
-                      b.balance_fen, s.fen)
+        SELECT format('%s of %s: stored %s, posted %s', coalesce(b.account, s.account),
+                      coalesce(b.owner_id, s.owner_id), b.balance_fen, s.fen)
           FROM balance b FULL JOIN (SELECT owner_id, account, CASE account WHEN 'debt' THEN -fen ELSE fen END AS fen
                                       FROM sums WHERE account IN ('available', 'debt')) s
                ON s.owner_id = b.owner_id AND s.account = b.account
@@ -62,7 +62,8 @@ CHECKS: dict[str, str] = {
          WHERE owner_id IS NOT NULL AND (CASE account WHEN 'debt' THEN -fen ELSE fen END) < 0""",
     "4 commissions of a line never exceed what was paid for it": """
         SELECT format('line %s: %s of %s', l.id, sum(a.amount_fen), l.paid_fen)
-          FROM award a JOIN order_line l ON l.id = a.line_id GROUP BY l.id, l.paid_fen HAVING sum(a.amount_fen) > l.paid_fen""",
+          FROM award a JOIN order_line l ON l.id = a.line_id
+         GROUP BY l.id, l.paid_fen HAVING sum(a.amount_fen) > l.paid_fen""",
     "4 reversals stay within the award and follow the refunds": """
         WITH given AS (SELECT rl.line_id, sum(rl.amount_fen) AS fen FROM order_refund_line rl
                          JOIN order_refund r ON r.refund_id = rl.refund_id WHERE r.state = 'done' GROUP BY 1),
@@ -81,7 +82,8 @@ CHECKS: dict[str, str] = {
         SELECT format('award %s', c.award_id) FROM accrual c
          WHERE (c.state = 'released' AND (c.released_at < c.due_at OR NOT EXISTS
                     (SELECT FROM posting p WHERE p.business_key = 'release:' || c.award_id)))
-            OR (c.state <> 'released' AND EXISTS (SELECT FROM posting p WHERE p.business_key = 'release:' || c.award_id))""",
+            OR (c.state <> 'released' AND EXISTS (
+                    SELECT FROM posting p WHERE p.business_key = 'release:' || c.award_id))""",
     "7 every withdrawal is held, and then paid or returned exactly once": """
         SELECT format('withdrawal %s (%s)', w.id, w.state) FROM withdrawal w JOIN transfer t ON t.id = w.transfer_id
          CROSS JOIN LATERAL (SELECT

@@ -25,10 +25,25 @@ class NothingToPay(FanyongError):
     message = _l("There has to be at least 0.01 left to pay.")
 
 
+STATE_WORDS = {
+    "created": _l("waiting for payment"),
+    "paid": _l("paid"),
+    "shipped": _l("shipped"),
+    "received": _l("received"),
+    "closed": _l("closed"),
+    "refunded": _l("refunded"),
+}
+
+
 class WrongOrderState(FanyongError):
+    """An order is in a state in which this cannot be done; `state` is one of `STATE_WORDS`."""
+
     code = "wrong_order_state"
     status = 409
     message = _l("This cannot be done with an order that is “%(state)s”.")
+
+    def __init__(self, *, state: str) -> None:
+        super().__init__(state=STATE_WORDS[state])
 
 
 class RefundOutOfBounds(FanyongError):

@@ -107,9 +107,7 @@ def test_an_award_explains_itself_in_words(shop: Shop, pair: tuple[Phone, Phone]
     explanation = promoter.client.get(path, headers=headers).json["items"][0]["explanation"]
     assert explanation["exact_fen_times_10000"] == 3_333_000
     assert explanation["amount_fen"] == 333
-    assert (
-        "10.00% of ¥33.33, paid for CUP/1 after discounts, is ¥3.33 (rounded down to the fen)." in explanation["text"]
-    )
+    assert "10.00% of ¥33.33 (line paid after discounts) = ¥3.333" in explanation["text"]
 
 
 def test_a_cap_is_explained(app: Flask) -> None:

@@ -98,9 +98,7 @@ def waiting(jobs_app: Flask, empty_queue: Redis) -> Iterator[Waiting]:
     """A brand with something to do."""
     slug = f"job{new_token(10).lower()}"
     with jobs_app.app_context():
-        tenant, _ = sign_up(
-            name=slug, slug=slug, email=f"o@{slug}.example", password=PASSWORD, build=build_schema
-        )
+        tenant, _ = sign_up(name=slug, slug=slug, email=f"o@{slug}.example", password=PASSWORD, build=build_schema)
         with in_tenant(tenant), unit_of_work():
             member, _ = members.register("o-member", nickname="m")
             promoters.enroll(member.id)
@@ -109,7 +107,9 @@ def waiting(jobs_app: Flask, empty_queue: Redis) -> Iterator[Waiting]:
     yield brand
     # Ticks of later tests must not meet what this test has broken on purpose.
     with psycopg.connect(driver_dsn(jobs_app.extensions["settings"].database_url), autocommit=True) as connection:
-        connection.execute("UPDATE control.tenant SET state = 'ready', slug = NULL, version = 'used' WHERE id = %s", [tenant.id])
+        connection.execute(
+            "UPDATE control.tenant SET state = 'ready', slug = NULL, version = 'used' WHERE id = %s", [tenant.id]
+        )
 
 
 class Processes:

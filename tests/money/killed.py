@@ -69,9 +69,7 @@ def tend() -> None:
 def withdraw(member: str, amount_fen: int, key: str) -> None:
     """Do what the request of a promoter does."""
     with unit_of_work():
-        payouts.request_withdrawal(
-            session().get_one(Member, UUID(member)), amount_fen=amount_fen, idempotency_key=key
-        )
+        payouts.request_withdrawal(session().get_one(Member, UUID(member)), amount_fen=amount_fen, idempotency_key=key)
 
 
 def pay(number: str, amount_fen: int, openid: str, mchid: str, appid: str) -> None:

@@ -490,6 +490,3 @@ class Books(RuleBasedStateMachine):
         purse = self.model.people[payout.name].purse
         purse.in_transfer -= payout.amount_fen
         purse.receive(payout.amount_fen)
-
-
-

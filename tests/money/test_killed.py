@@ -65,9 +65,7 @@ class Mortals:
         )
         assert self._say(settings) == "ready"
 
-    def run(
-        self, till: Till, point: tuple[str, str, int], *, action: str = "tend", **arguments: Any
-    ) -> int:
+    def run(self, till: Till, point: tuple[str, str, int], *, action: str = "tend", **arguments: Any) -> int:
         """Work until death or the end; return the signal that ended it, 0 for none."""
         name, when, count = point
         request = {"tenant": till.tenant.id.hex, "action": action, "arguments": arguments}

@@ -234,9 +234,7 @@ def test_a_refund_that_failed_under_others_never_asks_for_less_than_nothing(till
 
 
 @pytest.mark.parametrize("action", ["expire", "fail", "cancel"])
-def test_a_transfer_that_ends_unpaid_gives_the_money_back(
-    shop: Till, simulator: SimulatorClient, action: str
-) -> None:
+def test_a_transfer_that_ends_unpaid_gives_the_money_back(shop: Till, simulator: SimulatorClient, action: str) -> None:
     promoter, asked = withdrawal(shop, simulator)
     shop.tend()
     number = shop.transfer_row(asked).out_bill_no

@@ -1,5 +1,7 @@
+import time
+
 from fanyong.payments import flows
-from fanyong.tenancy.database import unit_of_work, session
+from fanyong.tenancy.database import session, unit_of_work
 from tenants.catalog import service as catalog
 from tenants.commissions import service as commissions
 from tenants.invariants.service import check_books
@@ -7,7 +9,6 @@ from tenants.ledger import service as ledger
 from tenants.members import service as members
 from tenants.orders import service as orders
 from tenants.promoters import service as promoters
-import time
 
 
 def test_smoke(app, brand, inside, simulator, tend):

@@ -149,7 +149,9 @@ def _allowed(info: FieldInfo) -> str:
         words.append(f"{limits['Ge'].ge:,} to {limits['Le'].le:,}")
     if "MinLen" in limits or "MaxLen" in limits:
         least = limits["MinLen"].min_length if "MinLen" in limits else 0
-        words.append(f"{least} to {limits['MaxLen'].max_length} {'rows' if get_origin(info.annotation) is list else 'characters'}")
+        words.append(
+            f"{least} to {limits['MaxLen'].max_length} {'rows' if get_origin(info.annotation) is list else 'characters'}"
+        )
     patterns = [part.pattern for part in info.metadata if getattr(part, "pattern", None)]
     words += [f"`{pattern}`" for pattern in patterns]
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}

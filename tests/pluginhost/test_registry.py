@@ -11,7 +11,14 @@ from flask import Flask
 
 from fanyong.hooks import hookimpl
 from fanyong.pluginhost import registry as module
-from fanyong.pluginhost.registry import BadPlugin, PluginFailed, PluginRegistry, UnknownPlugin, checked_sequence, registry
+from fanyong.pluginhost.registry import (
+    BadPlugin,
+    PluginFailed,
+    PluginRegistry,
+    UnknownPlugin,
+    checked_sequence,
+    registry,
+)
 from fanyong.values import AwardProposal, SettingsProblem, Tier
 from tests.pluginhost.conftest import Loose, Plan, Tiers
 
@@ -75,7 +82,10 @@ class NotDecorated(Plan):
 
 REFUSED = {
     "no attributes": (SimpleNamespace(name="bare"), "bare lacks one of the attributes"),
-    "no summary": (SimpleNamespace(**{k: getattr(Plan, k) for k in ("name", "version", "requires", "kind", "title")}), "lacks"),
+    "no summary": (
+        SimpleNamespace(**{k: getattr(Plan, k) for k in ("name", "version", "requires", "kind", "title")}),
+        "lacks",
+    ),
     "unknown kind": (Plan(kind="discount"), "a_plan is of an unknown kind 'discount'"),
     "loose settings": (Plan(settings_model=Loose), "a_plan: its settings model must refuse unknown fields"),
     "no model": (Plan(settings_model=dict), "a_plan: settings_model must be a pydantic model"),
@@ -155,7 +165,9 @@ def test_one_that_comes_or_goes_changes_who_is_asked(fresh: PluginRegistry) -> N
     assert fresh.call("one", "check_settings", settings=None, tiers=()) is None
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), KeyError("x"), AssertionError(), RecursionError(), SystemError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), KeyError("x"), AssertionError(), RecursionError(), SystemError()]
+)
 def test_whatever_a_plugin_raises_becomes_a_failure_with_its_name(fresh: PluginRegistry, error: Exception) -> None:
     class Raises(Plan):
         @hookimpl

@@ -60,9 +60,7 @@ class RoguePlan(Rogue):
     @hookimpl
     def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[AwardProposal]:
         good = [
-            AwardProposal(
-                line.line_id, facts.upline[0].member_id, "share", 1, "rogue", line.paid_fen, settings.rate_bp
-            )
+            AwardProposal(line.line_id, facts.upline[0].member_id, "share", 1, "rogue", line.paid_fen, settings.rate_bp)
             for line in facts.lines
         ]
         answer = self.answers.get("propose_awards", lambda proposals: proposals)

@@ -25,9 +25,7 @@ def values(draw: st.DrawFn) -> dict[str, Any]:
     """Bands that rise, with and without a rebate."""
     steps = draw(st.lists(st.integers(1, 10**6), max_size=5))
     return {
-        "bands": [
-            {"from_fen": start, "rate_bp": draw(st.integers(0, 5_000))} for start in [0, *accumulate(steps)]
-        ],
+        "bands": [{"from_fen": start, "rate_bp": draw(st.integers(0, 5_000))} for start in [0, *accumulate(steps)]],
         "self_purchase_bp": draw(st.none() | st.integers(0, 5_000)),
         "pay_upline_on_self_purchase": draw(st.booleans()),
     }
@@ -46,9 +44,7 @@ def awarded(values: dict[str, Any], facts: OrderFacts) -> list[tuple[str, int]]:
     return sorted((award.kind, award.amount_fen) for award in engine.settle(facts, proposals).awards)
 
 
-@pytest.mark.parametrize(
-    ("paid_fen", "rate_bp"), [(1, 500), (19_999, 500), (20_000, 800), (20_001, 800), (10**9, 800)]
-)
+@pytest.mark.parametrize(("paid_fen", "rate_bp"), [(1, 500), (19_999, 500), (20_000, 800), (20_001, 800), (10**9, 800)])
 def test_the_edges_of_a_band(paid_fen: int, rate_bp: int) -> None:
     (proposal,) = plugin.propose_awards(settings=Settings.model_validate(LADDER), facts=order(paid_fen))
     assert (proposal.rate_bp, proposal.base_fen) == (rate_bp, paid_fen)

@@ -72,9 +72,7 @@ def test_the_whole_way_is_the_models(values: dict[str, Any], facts: OrderFacts) 
 @given(values=values(), facts=orders(), more=st.integers(0, 1_000))
 def test_a_higher_rate_never_pays_less(values: dict[str, Any], facts: OrderFacts, more: int) -> None:
     def paid(extra: int) -> dict[Any, int]:
-        raised = {
-            name: [{**row, "rate_bp": row["rate_bp"] + extra} for row in rows] for name, rows in values.items()
-        }
+        raised = {name: [{**row, "rate_bp": row["rate_bp"] + extra} for row in rows] for name, rows in values.items()}
         # Looked at before the cap, which shares what there is and may therefore give one of them less.
         proposals = plugin.propose_awards(settings=Settings.model_validate(raised), facts=facts)
         return {(p.line_id, p.beneficiary_id): p.base_fen * p.rate_bp // 10_000 for p in proposals}

@@ -56,7 +56,9 @@ def state(owner: psycopg.Connection, twin_brands: tuple[Brand, Brand]) -> Iterat
     directory.forget()
 
 
-@pytest.mark.parametrize("form", ["{}.localhost", "{}.localhost:8000", "{}.LocalHost", "{}.localhost.", "{}.localhost.:80"])
+@pytest.mark.parametrize(
+    "form", ["{}.localhost", "{}.localhost:8000", "{}.LocalHost", "{}.localhost.", "{}.localhost.:80"]
+)
 def test_a_brands_subdomain_is_found_however_it_is_written(
     ask: Callable[[str], Tenant | None], twin_brands: tuple[Brand, Brand], form: str
 ) -> None:
@@ -221,7 +223,9 @@ def test_the_pool_is_not_among_the_brands_that_live(app: Flask, owner: psycopg.C
     with app.app_context():
         build_schema()
         found = {tenant.schema for tenant in live_tenants()}
-    waiting = {row[0] for row in owner.execute("SELECT schema_name FROM control.tenant WHERE state = 'ready'").fetchall()}
+    waiting = {
+        row[0] for row in owner.execute("SELECT schema_name FROM control.tenant WHERE state = 'ready'").fetchall()
+    }
     assert waiting
     assert not found & waiting
 

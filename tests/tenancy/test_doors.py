@@ -180,9 +180,7 @@ PAGES = (
     "/console/audit",
     "/console/sandbox/state",
 )
-EXPORTS = tuple(
-    f"/console/{name}?format=csv" for name in ("products", "orders", "promoters", "withdrawals", "audit")
-)
+EXPORTS = tuple(f"/console/{name}?format=csv" for name in ("products", "orders", "promoters", "withdrawals", "audit"))
 SEARCHES = tuple(f"/console/{name}?q={{slug}}" for name in ("products", "orders", "promoters", "audit"))
 
 
@@ -197,9 +195,7 @@ def test_the_console_shows_the_brands_own(sides: tuple[Side, Side], console: Fla
 
 
 @pytest.mark.parametrize("path", SEARCHES)
-def test_a_search_for_the_other_brand_finds_nothing(
-    sides: tuple[Side, Side], console: FlaskClient, path: str
-) -> None:
+def test_a_search_for_the_other_brand_finds_nothing(sides: tuple[Side, Side], console: FlaskClient, path: str) -> None:
     _own, other = sides
     found = console.get(path.format(slug=other.brand.slug) + "&format=csv").get_data(as_text=True)
     assert len(found.splitlines()) == 1, found

@@ -304,7 +304,7 @@ def test_the_commands_create_list_migrate_and_check(
     listed = flask.invoke(args=["tenants", "list"])
     assert listed.exit_code == 0
     lines = {line.split("  ")[3]: line for line in listed.output.splitlines()}
-    assert lines[broken].endswith('already exists')
+    assert lines[broken].endswith("already exists")
     assert lines[healthy].endswith(f"{NEXT}  -")
 
     checked = flask.invoke(args=["tenants", "check"])
@@ -354,7 +354,9 @@ def test_a_schema_that_drifted_is_named_with_what_differs(
         schema = f"t_{build_schema().hex}"
     spare_owner.execute(change.replace("{}", schema).encode())
     result = spare_app.test_cli_runner().invoke(args=["tenants", "check"])
-    spare_owner.execute(f"DELETE FROM control.tenant WHERE schema_name = '{schema}'; DROP SCHEMA {schema} CASCADE".encode())
+    spare_owner.execute(
+        f"DELETE FROM control.tenant WHERE schema_name = '{schema}'; DROP SCHEMA {schema} CASCADE".encode()
+    )
     assert result.exit_code == 1
     assert f"{schema}: {line}" in result.output
     assert {text.split(":")[0] for text in result.output.splitlines()} == {schema, "Error"}
@@ -415,5 +417,3 @@ def test_the_set_up_can_be_repeated(full_pool: Flask, spare_owner: psycopg.Conne
 
 def _dsn(app: Flask) -> str:
     return migrate.driver_dsn(app.extensions["settings"].database_url)
-
-

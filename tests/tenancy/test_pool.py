@@ -132,7 +132,10 @@ def terminate(owner: psycopg.Connection, role: str) -> int:
 
 
 def test_a_killed_connection_costs_one_request(
-    owner: psycopg.Connection, login_role: str, twin_brands: tuple[Brand, Brand], client_for: Callable[[str], FlaskClient]
+    owner: psycopg.Connection,
+    login_role: str,
+    twin_brands: tuple[Brand, Brand],
+    client_for: Callable[[str], FlaskClient],
 ) -> None:
     client = client_for(twin_brands[0].host)
     path = "/api/v1/products"

@@ -129,7 +129,9 @@ def test_a_schema_of_another_version_is_not_given_away(full_pool: Flask, spare_o
             assert provision.claim(name="x", slug="too-old-for-this", actor="t") is None
     finally:
         with full_pool.app_context():
-            spare_owner.execute("UPDATE control.tenant SET version = %s WHERE version = 'older'", [migrate.head_version()])
+            spare_owner.execute(
+                "UPDATE control.tenant SET version = %s WHERE version = 'older'", [migrate.head_version()]
+            )
 
 
 def test_the_pool_is_filled_up_and_not_over(full_pool: Flask, spare_owner: psycopg.Connection) -> None:
@@ -238,7 +240,9 @@ def test_the_login_owns_nothing_and_may_only_become_a_brand(full_pool: Flask, sp
         [login],
     ).fetchone()
     assert attributes == (True, False, False, False, False, False, False, ['search_path=""'])
-    shared = spare_owner.execute("SELECT count(*) FROM pg_shdepend WHERE refobjid = %s::regrole AND deptype IN ('o', 'a')", [login])
+    shared = spare_owner.execute(
+        "SELECT count(*) FROM pg_shdepend WHERE refobjid = %s::regrole AND deptype IN ('o', 'a')", [login]
+    )
     assert shared.fetchone() == (0,)
     memberships = spare_owner.execute(
         "SELECT roleid::regrole::text, admin_option, inherit_option, set_option FROM pg_auth_members "

@@ -73,9 +73,7 @@ def fractions(text: str) -> list[str]:
     for node in ast.walk(ast.parse(text)):
         is_literal = isinstance(node, ast.Constant) and isinstance(node.value, (float, complex))
         is_division = isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Div)
-        is_call = (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"float", "round"}
-        )
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"float", "round"}
         is_type = isinstance(node, ast.Name) and node.id == "float"
         if is_literal or (is_division and not _is_path(node)) or is_call or is_type:
             found.append(ast.unparse(node))

@@ -86,7 +86,9 @@ def test_the_platforms_own_tables_and_the_server_are_locked(bound: Bound, twins:
 def test_another_search_path_finds_no_foreign_rows(bound: Bound, twins: Twins, path: str) -> None:
     own, other, _ = twins
     with bound(own), unit_of_work() as work:
-        work.execute(sa.select(sa.func.set_config("search_path", path.format(own=own.schema, other=other.schema), True)))
+        work.execute(
+            sa.select(sa.func.set_config("search_path", path.format(own=own.schema, other=other.schema), True))
+        )
         try:
             names = set(work.execute(sa.text("SELECT nickname FROM member")).scalars())
         except sa.exc.ProgrammingError as error:
@@ -188,9 +190,7 @@ def test_rights_are_exactly_read_and_write_or_read_and_add(owner: psycopg.Connec
         [own.schema, own.schema],
     ).fetchall()
     changeable = set(TenantBase.metadata.tables) - APPEND_ONLY
-    expected = {name: "DELETE INSERT SELECT UPDATE" for name in changeable} | dict.fromkeys(
-        APPEND_ONLY, "INSERT SELECT"
-    )
+    expected = dict.fromkeys(changeable, "DELETE INSERT SELECT UPDATE") | dict.fromkeys(APPEND_ONLY, "INSERT SELECT")
     assert {name: rights for name, rights, _ in rows} == expected
     assert not any(grantable for *_, grantable in rows)
 
@@ -210,9 +210,7 @@ def test_a_brands_transaction_runs_as_its_role_in_its_schema_with_a_time_limit(
 
 def test_a_statement_that_takes_too_long_is_ended(bound: Bound, twins: Twins) -> None:
     own, _, _ = twins
-    hasty = Tenant(
-        id=own.id, schema=own.schema, slug=own.slug, name=own.name, state=own.state, statement_timeout_ms=50
-    )
+    hasty = Tenant(id=own.id, schema=own.schema, slug=own.slug, name=own.name, state=own.state, statement_timeout_ms=50)
     with bound(hasty):
         assert isinstance(refuse("SELECT pg_sleep(20)"), psycopg.errors.QueryCanceled)
 
@@ -256,5 +254,7 @@ def test_hostile_sql_that_leaves_its_role_leaves_nothing_behind(bound: Bound, tw
         for tenant in (own, other, own):
             with bound(tenant):
                 assert session().scalars(sa.select(Member.nickname)).all() == [f"of {tenant.slug}"]
-                settings = "SELECT current_user::text, current_setting('search_path'), current_setting('statement_timeout')"
+                settings = (
+                    "SELECT current_user::text, current_setting('search_path'), current_setting('statement_timeout')"
+                )
                 assert tuple(session().execute(sa.text(settings)).one()) == (tenant.schema, tenant.schema, "15s")

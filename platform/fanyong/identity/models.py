@@ -14,10 +14,8 @@ from fanyong.ids import new_id
 from fanyong.tenancy.database import ControlBase, TenantBase
 
 
-class StaffUser(ControlBase):
-    """Somebody of the platform's own staff."""
-
-    __tablename__ = "staff_user"
+class LogIn:
+    """The columns of somebody who logs in, in whichever schema."""
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(unique=True)
@@ -26,6 +24,12 @@ class StaffUser(ControlBase):
     role: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+class StaffUser(LogIn, ControlBase):
+    """Somebody of the platform's own staff."""
+
+    __tablename__ = "staff_user"
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -33,18 +37,10 @@ class StaffUser(ControlBase):
         return STAFF_ROLES.get(self.role, frozenset())
 
 
-class AdminUser(TenantBase):
+class AdminUser(LogIn, TenantBase):
     """Somebody who works for a brand."""
 
     __tablename__ = "admin_user"
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    email: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    password_hash: Mapped[str]
-    role: Mapped[str]
-    active: Mapped[bool] = mapped_column(default=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
     @property
     def permissions(self) -> frozenset[Permission]:

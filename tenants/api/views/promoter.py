@@ -18,6 +18,7 @@ from tenants.api.schemas import promoter as schemas
 from tenants.api.schemas.common import PageQuery
 from tenants.api.texts import mark as _
 from tenants.commissions import service as commissions
+from tenants.commissions.explain import award_sentence
 from tenants.commissions.models import Accrual, Award
 from tenants.ledger import service as ledger
 from tenants.ledger.models import Posting
@@ -111,7 +112,7 @@ def _awards(rows: Sequence[tuple[Award, Accrual]]) -> Iterator[schemas.Award]:
                 "awarded_at": award.awarded_at,
                 "due_at": accrual.due_at,
                 "released_at": accrual.released_at,
-                "explanation": {**award.explanation, "text": words.explain(award.explanation)},
+                "explanation": {**award.explanation, "text": award_sentence(award.explanation)},
             }
         )
 

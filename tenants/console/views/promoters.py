@@ -19,9 +19,9 @@ from fanyong.web.money import hundredths
 from fanyong.web.paging import everything, paginate
 from fanyong.web.words import _
 from tenants.commissions import service as commissions
+from tenants.commissions.explain import award_sentence
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
-from tenants.console.explain import award_sentence
 from tenants.ledger import service as ledger
 from tenants.ledger.service import FIGURE_NAMES
 from tenants.members import service as members

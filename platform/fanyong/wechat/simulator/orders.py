@@ -242,10 +242,8 @@ def _settle(db: Database, merchant: Merchant, row: Row, *, payer_openid: str | N
 
 
 def _existing(db: Database, merchant: Merchant, *, out_trade_no: str = "", transaction_id: str = "") -> Row:
-    if transaction_id:
-        row = find_by_transaction(db, merchant, transaction_id)
-    else:
-        row = find(db, merchant, out_trade_no)
+    by_transaction = bool(transaction_id)
+    row = find_by_transaction(db, merchant, transaction_id) if by_transaction else find(db, merchant, out_trade_no)
     if row is None:
         raise ApiError(404, "ORDER_NOT_EXIST", "there is no such order")
     return row
