@@ -25,34 +25,23 @@ from tenants.commissions import engine
 from tenants.commissions.models import Accrual, Award, AwardReversal, CommissionWork, OrderCommission
 from tenants.commissions.service import FACTS
 from tenants.ledger import service as ledger
-from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry
+from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry, Release
 
+WORK_CHUNK = 20
 RELEASE_CHUNK = 200
 #: Pauses before failed work is tried again, in seconds; the last one repeats.
 RETRY_PAUSES = (5, 30, 120, 600, 3_600)
 
 
 def process_next() -> int:
-    """Work one inbox row off: the oldest of an order that has nothing older open. Returns 0 when there is none.
-
-    A plugin that raises leaves the row with its error for a later try; the order and its money are untouched.
-    """
+    """Work a few inbox rows off, the oldest of orders that have nothing older open; returns how many."""
     with unit_of_work():
-        work = session().scalar(_next_work())
-        if work is None:
-            return 0
-        work.try_count += 1
-        try:
-            with session().begin_nested():
-                _handle(work)
-        except PluginFailed as failure:
-            plugins.record_failure(failure)
-            work.error = str(failure)[:500]
-            pause = RETRY_PAUSES[min(work.try_count, len(RETRY_PAUSES)) - 1]
-            work.next_try_at = server_now() + timedelta(seconds=pause)
-        else:
-            work.done_at, work.error = server_now(), None
-    return 1
+        works = session().scalars(_next_works()).all()
+        if works:
+            ledger.lock_books()
+        for work in works:
+            _work_off(work)
+        return len(works)
 
 
 def release_due() -> int:
@@ -61,14 +50,10 @@ def release_due() -> int:
         ledger.lock_books()
         now = brand_now()
         due = session().scalars(_due(now)).all()
+        ledger.release_to_available(
+            [Release(f"release:{a.award_id}", a.beneficiary_id, "frozen", a.remaining_fen, a.award_id) for a in due]
+        )
         for accrual in due:
-            ledger.release_to_available(
-                accrual.beneficiary_id,
-                source=Account("frozen", accrual.beneficiary_id),
-                amount_fen=accrual.remaining_fen,
-                key=f"release:{accrual.award_id}",
-                source_id=accrual.award_id,
-            )
             accrual.state, accrual.released_at = "released", now
         return len(due)
 
@@ -82,7 +67,25 @@ def propose(plan: plugins.ActivePlugin, facts: OrderFacts) -> engine.Result:
         raise PluginFailed(plugin=plan.plugin.name, hook="propose_awards", error=error) from error
 
 
-def _next_work() -> sa.Select[CommissionWork]:
+def _work_off(work: CommissionWork) -> None:
+    """Bring one row into the books.
+
+    A plugin that raises leaves the row with its error for a later try; the order and its money are untouched.
+    """
+    work.try_count += 1
+    try:
+        with session().begin_nested():
+            _handle(work)
+    except PluginFailed as failure:
+        plugins.record_failure(failure)
+        work.error = str(failure)[:500]
+        pause = RETRY_PAUSES[min(work.try_count, len(RETRY_PAUSES)) - 1]
+        work.next_try_at = server_now() + timedelta(seconds=pause)
+    else:
+        work.done_at, work.error = server_now(), None
+
+
+def _next_works() -> sa.Select[CommissionWork]:
     older = aliased(CommissionWork)
     blocked = sa.exists().where(
         older.order_id == CommissionWork.order_id,
@@ -99,7 +102,7 @@ def _next_work() -> sa.Select[CommissionWork]:
             ~blocked,
         )
         .order_by(CommissionWork.id)
-        .limit(1)
+        .limit(WORK_CHUNK)
         .with_for_update(skip_locked=True, of=CommissionWork)
     )
 
@@ -116,7 +119,6 @@ def _due(now: datetime) -> sa.Select[Accrual]:
 
 
 def _handle(work: CommissionWork) -> None:
-    ledger.lock_books()
     if work.kind == "paid":
         _award(work.payload)
     elif work.kind == "received":
@@ -139,37 +141,39 @@ def _award(payload: dict[str, Any]) -> None:
 
 
 def _write_awards(facts: OrderFacts, awards: tuple[AwardValue, ...], *, plan: plugins.ActivePlugin) -> None:
-    entries = []
-    for award in awards:
-        award_id = session().scalar(
-            insert(Award)
-            .values(_award_row(facts, award, plan=plan))
-            .on_conflict_do_nothing(
-                index_elements=[
-                    Award.line_id,
-                    Award.plan_version_id,
-                    Award.rule,
-                    Award.beneficiary_id,
-                    Award.kind,
-                ]
+    """Write awards with their accruals and postings; awards that were written before are left out."""
+    if not awards:
+        return
+    rows = [_award_row(facts, award, plan=plan) for award in awards]
+    key = [Award.line_id, Award.plan_version_id, Award.rule, Award.beneficiary_id, Award.kind]
+    inserted = insert(Award).values(rows).on_conflict_do_nothing(index_elements=key).returning(Award.id)
+    new_ids = set(session().scalars(inserted))
+    new = [row for row in rows if row["id"] in new_ids]
+    if new:
+        session().execute(sa.insert(Accrual), [_accrual_row(row) for row in new])
+    ledger.post(
+        [
+            Entry(
+                f"award:{row['id']}",
+                COMMISSION_EXPENSE,
+                Account("estimated", row["beneficiary_id"]),
+                row["amount_fen"],
+                row["id"],
             )
-            .returning(Award.id)
-        )
-        if award_id is None:
-            continue
-        session().add(
-            Accrual(
-                award_id=award_id,
-                order_id=facts.order_id,
-                line_id=award.line_id,
-                beneficiary_id=award.beneficiary_id,
-                remaining_fen=award.amount_fen,
-                state="estimated",
-            )
-        )
-        account = Account("estimated", award.beneficiary_id)
-        entries.append(Entry(f"award:{award_id}", COMMISSION_EXPENSE, account, award.amount_fen, award_id))
-    ledger.post(entries)
+            for row in new
+        ]
+    )
+
+
+def _accrual_row(award: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "award_id": award["id"],
+        "order_id": award["order_id"],
+        "line_id": award["line_id"],
+        "beneficiary_id": award["beneficiary_id"],
+        "remaining_fen": award["amount_fen"],
+        "state": "estimated",
+    }
 
 
 def _award_row(facts: OrderFacts, award: AwardValue, *, plan: plugins.ActivePlugin) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from fanyong.values import OrderFacts
 from tenants.commissions import processing
 from tenants.commissions.models import Award, CommissionWork
 from tenants.commissions.service import FACTS
+from tenants.ledger.models import BRAND_ACCOUNTS, PROMOTER_ACCOUNTS
 
 #: How many orders a check computes again; the newest ones.
 RECOMPUTED_ORDERS = 500
 
+_ACCOUNTS = ", ".join(f"'{name}'" for name in (*PROMOTER_ACCOUNTS, *BRAND_ACCOUNTS))
 _LEGS = """
 legs AS (
     SELECT credit_owner_id AS owner_id, credit_account AS account, amount_fen FROM posting
@@ -30,8 +32,14 @@ legs AS (
 """
 
 CHECKS: dict[str, str] = {
-    "1 all accounts of the brand sum to zero": f"""
-        WITH {_LEGS} SELECT 'sum ' || sum(fen) FROM sums HAVING sum(fen) <> 0""",
+    # One row is both sides of a posting, so the accounts add up to zero as long as every row has two good sides.
+    "1 every posting moves an amount between two accounts": f"""
+        SELECT format('posting %s', id) FROM posting
+         WHERE amount_fen <= 0
+            OR (debit_account, debit_owner_id) IS NOT DISTINCT FROM (credit_account, credit_owner_id)
+            OR debit_account NOT IN ({_ACCOUNTS}) OR credit_account NOT IN ({_ACCOUNTS})
+            OR (debit_account = 'commission_expense') <> (debit_owner_id IS NULL)
+            OR (credit_account = 'commission_expense') <> (credit_owner_id IS NULL)""",
     "1 a stored balance equals the sum of its postings": f"""
         WITH {_LEGS}
         SELECT format('%s of %s: stored %s, posted %s', coalesce(b.account, s.account),
@@ -57,6 +65,13 @@ CHECKS: dict[str, str] = {
                       coalesce(o.state, h.account), o.fen, h.fen)
           FROM open o FULL JOIN held h ON h.owner_id = o.beneficiary_id AND h.account = o.state
          WHERE coalesce(o.fen, 0) <> coalesce(h.fen, 0)""",
+    "2 an accrual is its award less its reversals": """
+        SELECT format('award %s: %s remain', a.id, c.remaining_fen) FROM award a
+          LEFT JOIN accrual c ON c.award_id = a.id
+          LEFT JOIN (SELECT award_id, sum(amount_fen) AS fen FROM award_reversal GROUP BY 1) t ON t.award_id = a.id
+         WHERE c.remaining_fen IS DISTINCT FROM a.amount_fen - coalesce(t.fen, 0)
+            OR c.beneficiary_id <> a.beneficiary_id OR c.line_id <> a.line_id OR c.order_id <> a.order_id
+            OR (c.state = 'reversed') <> (c.remaining_fen = 0 AND c.released_at IS NULL)""",
     "3 no account of a promoter is overdrawn": f"""
         WITH {_LEGS} SELECT format('%s of %s: %s', account, owner_id, fen) FROM sums
          WHERE owner_id IS NOT NULL AND (CASE account WHEN 'debt' THEN -fen ELSE fen END) < 0""",
@@ -108,6 +123,10 @@ CHECKS: dict[str, str] = {
          WHERE i.amount_fen <> o.total_fen OR (o.paid_at IS NOT NULL AND i.state <> 'succeeded')
             OR o.refunded_fen <> (SELECT coalesce(sum(r.amount_fen), 0) FROM order_refund r
                                    WHERE r.order_id = o.id AND r.state <> 'failed')""",
+    "11 refunds never exceed their payment": """
+        SELECT format('payment %s: %s of %s', i.out_trade_no, sum(r.amount_fen), i.amount_fen)
+          FROM payment_intent i JOIN refund r ON r.intent_id = i.id AND r.state <> 'failed'
+         GROUP BY i.id HAVING sum(r.amount_fen) > i.amount_fen OR i.state <> 'succeeded'""",
 }
 
 

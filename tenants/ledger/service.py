@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fanyong.ids import new_id
 from fanyong.tenancy.clock import brand_now
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import once_a_transaction, session
 from tenants.ledger.models import PROMOTER_ACCOUNTS, STORED_ACCOUNTS, Balance, Posting
 
 #: The advisory lock (first key) of a brand's books; the second key is the brand's schema.
@@ -34,6 +34,22 @@ class Account:
 
 
 COMMISSION_EXPENSE = Account("commission_expense")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Money that becomes available to its owner, out of another account of theirs."""
+
+    key: str
+    owner_id: UUID
+    source: str
+    amount_fen: int
+    source_id: UUID
+
+    def entry(self) -> Entry:
+        """Return the posting of the release itself."""
+        source, available = Account(self.source, self.owner_id), Account("available", self.owner_id)
+        return Entry(self.key, source, available, self.amount_fen, self.source_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +82,16 @@ class Figures:
 
 def lock_books() -> None:
     """Become the one writer of the bound brand's books until the transaction ends."""
-    session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, sa.func.hashtext(sa.func.current_schema()))))
+    once_a_transaction("books_lock", _take_lock)
 
 
-def post(entries: Sequence[Entry], *, at: datetime | None = None) -> int:
+def post(entries: Sequence[Entry], *, at: datetime | None = None) -> set[str]:
     """Post entries and change the stored balances with them; entries posted before are left out.
 
-    Returns how many were new. A balance that would fall below zero fails the whole transaction.
+    Returns the keys that were new. A balance that would fall below zero fails the whole transaction.
     """
     if not entries:
-        return 0
+        return set()
     lock_books()
     posted_at = at or brand_now()
     new_keys = set(
@@ -87,18 +103,21 @@ def post(entries: Sequence[Entry], *, at: datetime | None = None) -> int:
         )
     )
     _move_balances(entry for entry in entries if entry.key in new_keys)
-    return len(new_keys)
+    return new_keys
 
 
-def release_to_available(owner_id: UUID, *, source: Account, amount_fen: int, key: str, source_id: UUID) -> None:
-    """Move money into `available`, and from there repay a debt first."""
-    available = Account("available", owner_id)
-    if not post([Entry(key, source, available, amount_fen, source_id)]):
-        return
-    owed = stored_balance(owner_id, "debt")
-    if owed:
-        repaid = min(owed, amount_fen)
-        post([Entry(f"offset:{key}", available, Account("debt", owner_id), repaid, source_id)])
+def release_to_available(releases: Sequence[Release]) -> None:
+    """Move money into `available`, and from there repay each owner's debt first; a few statements for any number."""
+    new_keys = post([r.entry() for r in releases])
+    owed = _debts({r.owner_id for r in releases if r.key in new_keys})
+    offsets = []
+    for release in releases:
+        repaid = min(owed.get(release.owner_id, 0), release.amount_fen) if release.key in new_keys else 0
+        if repaid:
+            owed[release.owner_id] -= repaid
+            available, debt = Account("available", release.owner_id), Account("debt", release.owner_id)
+            offsets.append(Entry(f"offset:{release.key}", available, debt, repaid, release.source_id))
+    post(offsets)
 
 
 def take_back(owner_id: UUID, *, amount_fen: int, key: str, source_id: UUID) -> None:
@@ -198,7 +217,20 @@ def _row(entry: Entry, posted_at: datetime) -> dict[str, object]:
     }
 
 
+def _take_lock() -> bool:
+    session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, sa.func.hashtext(sa.func.current_schema()))))
+    return True
+
+
+def _debts(owner_ids: set[UUID]) -> dict[UUID, int]:
+    query = sa.select(Balance.owner_id, Balance.balance_fen).where(
+        Balance.owner_id.in_(owner_ids), Balance.account == "debt", Balance.balance_fen > 0
+    )
+    return {row.owner_id: row.balance_fen for row in session().execute(query)} if owner_ids else {}
+
+
 def _move_balances(entries: Iterable[Entry]) -> None:
+    """Change the stored balances, in the order of their keys, by what the entries come to."""
     changes: dict[tuple[UUID, str], int] = defaultdict(int)
     for entry in entries:
         for account, sign in ((entry.credit, 1), (entry.debit, -1)):
@@ -206,26 +238,38 @@ def _move_balances(entries: Iterable[Entry]) -> None:
                 # A debt is what the promoter owes, so it grows on the debit side.
                 direction = -sign if account.name == "debt" else sign
                 changes[account.owner_id, account.name] += direction * entry.amount_fen
-    for (owner_id, name), change in sorted(changes.items()):
-        if change:
-            _change_balance(owner_id, name=name, change=change)
+    _increase([(owner, name, fen) for (owner, name), fen in sorted(changes.items()) if fen > 0])
+    _decrease([(owner, name, -fen) for (owner, name), fen in sorted(changes.items()) if fen < 0])
 
 
-def _change_balance(owner_id: UUID, *, name: str, change: int) -> None:
-    row = {"owner_id": owner_id, "account": name}
-    updated = (
-        session()
-        .execute(
-            sa.update(Balance)
-            .where(Balance.owner_id == owner_id, Balance.account == name)
-            .values(balance_fen=Balance.balance_fen + change)
-            .returning(Balance.balance_fen)
-            .execution_options(synchronize_session=False)
-        )
-        .first()
+def _increase(changes: list[tuple[UUID, str, int]]) -> None:
+    if not changes:
+        return
+    rows = [{"owner_id": owner, "account": name, "balance_fen": fen} for owner, name, fen in changes]
+    upsert = insert(Balance).values(rows)
+    session().execute(
+        upsert.on_conflict_do_update(
+            index_elements=[Balance.owner_id, Balance.account],
+            set_={"balance_fen": Balance.balance_fen + upsert.excluded.balance_fen},
+        ).execution_options(synchronize_session=False)
     )
-    if updated is None:
-        session().execute(sa.insert(Balance).values(balance_fen=change, **row))
+
+
+def _decrease(changes: list[tuple[UUID, str, int]]) -> None:
+    """Lower balances that have to be there; the table's own check keeps them from falling below zero."""
+    if not changes:
+        return
+    columns = (sa.column("owner_id", sa.Uuid()), sa.column("account", sa.Text()), sa.column("fen", sa.BigInteger()))
+    by = sa.values(*columns, name="by").data(changes)
+    lowered = session().execute(
+        sa.update(Balance)
+        .where(Balance.owner_id == by.c.owner_id, Balance.account == by.c.account)
+        .values(balance_fen=Balance.balance_fen - by.c.fen)
+        .returning(Balance.owner_id)
+        .execution_options(synchronize_session=False)
+    )
+    if len(lowered.all()) != len(changes):
+        raise LookupError("a balance that was to be lowered is not there")
 
 
 FIGURE_NAMES = tuple(field.name for field in fields(Figures))

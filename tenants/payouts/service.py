@@ -18,7 +18,7 @@ from fanyong.tenancy import settings
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from tenants.ledger import service as ledger
-from tenants.ledger.service import Account, Entry
+from tenants.ledger.service import Account, Entry, Release
 from tenants.members.models import Member
 from tenants.payouts.models import Withdrawal
 from tenants.promoters import service as promoters
@@ -242,10 +242,5 @@ def _move(withdrawal: Withdrawal, *, key: str, debit: str, credit: str) -> None:
 
 def _return(withdrawal: Withdrawal, *, reason: str) -> None:
     withdrawal.reason, withdrawal.finished_at = reason, brand_now()
-    ledger.release_to_available(
-        withdrawal.member_id,
-        source=Account("in_transfer", withdrawal.member_id),
-        amount_fen=withdrawal.amount_fen,
-        key=f"return:{withdrawal.id}",
-        source_id=withdrawal.id,
-    )
+    key, owner = f"return:{withdrawal.id}", withdrawal.member_id
+    ledger.release_to_available([Release(key, owner, "in_transfer", withdrawal.amount_fen, withdrawal.id)])

@@ -22,6 +22,10 @@ from tenants.reconciliation.models import Difference, ReconciledDay
 
 #: Bills are cut at midnight in Beijing, and ready at ten the next morning (WECHAT.md B6).
 READY_AT = time(10, 0)
+#: WeChat keeps bills for three months; what is older cannot be compared any more.
+BILLS_KEPT = timedelta(days=90)
+#: The note of a difference that a later comparison no longer found.
+GONE = "no longer found"
 Kind = Literal["payment", "refund", "transfer"]
 Problem = Literal["missing_here", "missing_there", "amount_differs", "state_differs"]
 
@@ -77,7 +81,7 @@ def store(day: date, bill: Sequence[BillRow]) -> list[Found]:
     present = {(f.kind, f.number) for f in found}
     for stale in session().scalars(sa.select(Difference).where(Difference.day == day, Difference.settled_at.is_(None))):
         if (stale.kind, stale.number) not in present:
-            stale.settled_at, stale.note = brand_now(), "no longer found"
+            stale.settled_at, stale.note = brand_now(), GONE
     for item in found:
         _keep(day, item)
     counts = {kind: sum(1 for o in ours if o.kind == kind) for kind in ("payment", "refund", "transfer")}
@@ -107,14 +111,14 @@ def last_ready_day() -> date:
 
 
 def next_day() -> date | None:
-    """Return the oldest day with movements that was not compared yet, else the newest ready day, else None."""
+    """Return the oldest day with movements whose bill was not compared yet, else the newest ready day, else None."""
     ready = last_ready_day()
     compared = set(session().scalars(sa.select(ReconciledDay.day)))
     moved = {ready}
     for _kind_name, model, _number, _settled in _SOURCES:
         beijing_day = sa.cast(sa.func.timezone(sa.text("INTERVAL '8 hours'"), model.provider_at), sa.Date)
         moved |= set(session().scalars(sa.select(beijing_day).where(model.provider_at.is_not(None)).distinct()))
-    return min((day for day in moved - compared if day <= ready), default=None)
+    return min((day for day in moved - compared if ready - BILLS_KEPT < day <= ready), default=None)
 
 
 def days() -> sa.Select[ReconciledDay]:
@@ -166,10 +170,13 @@ def _keep(day: date, item: Found) -> None:
     values = {"problem": item.problem, "here_fen": item.here_fen, "there_fen": item.there_fen}
     key = {"kind": item.kind, "number": item.number}
     upsert = insert(Difference).values(id=new_id(), day=day, found_at=brand_now(), note="", **key, **values)
+    # What somebody closed with a note stays closed until there is something new to say.
+    news = sa.or_(*(getattr(Difference, name) != value for name, value in values.items()), Difference.note == GONE)
     session().execute(
         upsert.on_conflict_do_update(
             index_elements=[Difference.kind, Difference.number],
             set_={**values, "settled_at": None, "note": ""},
+            where=news,
         )
     )
 

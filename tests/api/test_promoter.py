@@ -11,6 +11,7 @@ from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
 from tenants.api import words
 from tenants.api.schemas.promoter import MovementKind
+from tenants.commissions.explain import award_sentence
 from tenants.orders import refunds
 from tenants.promoters import service as promoters
 from tests.api.conftest import Phone, Shop, wait_until
@@ -119,13 +120,15 @@ def test_a_cap_is_explained(app: Flask) -> None:
         "base_fen": 1_000,
         "rate_bp": 8_000,
         "exact_fen_times_10000": 8_000_000,
+        "line_paid_fen": 1_000,
         "amount_fen": 500,
         "cap": "line_paid",
+        "cap_fen": 1_000,
     }
     with app.test_request_context("/api/v1/", headers={"Accept-Language": "en"}):
-        text = words.explain(facts)
-    assert "is ¥8.00" in text
-    assert "lowered to ¥5.00" in text
+        text = award_sentence(facts)
+    assert "= ¥8.00" in text
+    assert "cut to ¥5.00" in text
 
 
 def test_the_statement_adds_up_to_the_figures_at_every_stage(shop: Shop, pair: tuple[Phone, Phone]) -> None:

@@ -93,23 +93,24 @@ class Waiting:
         assert not self.is_done()
 
 
-@pytest.fixture
-def waiting(jobs_app: Flask, empty_queue: Redis) -> Iterator[Waiting]:
-    """A brand with something to do."""
+@pytest.fixture(scope="session")
+def jobs_tenant(jobs_app: Flask) -> Tenant:
+    """The one brand there is."""
     slug = f"job{new_token(10).lower()}"
     with jobs_app.app_context():
         tenant, _ = sign_up(name=slug, slug=slug, email=f"o@{slug}.example", password=PASSWORD, build=build_schema)
         with in_tenant(tenant), unit_of_work():
             member, _ = members.register("o-member", nickname="m")
             promoters.enroll(member.id)
-    brand = Waiting(jobs_app, tenant)
+    return tenant
+
+
+@pytest.fixture
+def waiting(jobs_app: Flask, jobs_tenant: Tenant, empty_queue: Redis) -> Waiting:
+    """The brand with something to do."""
+    brand = Waiting(jobs_app, jobs_tenant)
     brand.ask_again()
-    yield brand
-    # Ticks of later tests must not meet what this test has broken on purpose.
-    with psycopg.connect(driver_dsn(jobs_app.extensions["settings"].database_url), autocommit=True) as connection:
-        connection.execute(
-            "UPDATE control.tenant SET state = 'ready', slug = NULL, version = 'used' WHERE id = %s", [tenant.id]
-        )
+    return brand
 
 
 class Processes:

@@ -81,7 +81,10 @@ def test_what_a_killed_worker_left_is_done_by_the_next(
         jobs_owner.execute(f"LOCK TABLE {waiting.tenant.schema}.promoter IN ACCESS EXCLUSIVE MODE".encode())
 
         def is_inside_the_job() -> bool:
-            query = "SELECT count(*) FROM pg_locks l WHERE NOT granted AND relation = %s::regclass AND pid <> pg_backend_pid()"
+            query = (
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass "
+                "AND pid <> pg_backend_pid()"
+            )
             row = jobs_owner.execute(query, [f"{waiting.tenant.schema}.promoter"]).fetchone()
             return bool(row and row[0])
 

@@ -165,12 +165,16 @@ def test_a_wake_up_is_sent_after_the_commit_and_not_before(inside: Waiting) -> N
 
 
 def test_what_is_rolled_back_wakes_nobody(inside: Waiting) -> None:
-    with pytest.raises(RuntimeError), unit_of_work():
-        session().execute(sa.text("SELECT 1"))
-        request_wake()
-        with session().begin_nested():
+    def wish_and_fail() -> None:
+        with unit_of_work():
+            session().execute(sa.text("SELECT 1"))
             request_wake()
-        raise RuntimeError
+            with session().begin_nested():
+                request_wake()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        wish_and_fail()
     assert queued(inside.app) == []
     with unit_of_work():
         session().execute(sa.text("SELECT 1"))

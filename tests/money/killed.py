@@ -1,7 +1,7 @@
 """A background process that is killed at a chosen point: `python -m tests.money.killed`, one request a line.
 
-It imports everything once and forks for each request, so that a death costs milliseconds. The point is a function of the
-product that this process (and no other) replaces by one that kills it; the product knows nothing of it.
+It imports everything once and forks for each request, so that a death costs milliseconds. The point is a function
+of the product that this process (and no other) replaces by one that kills it; the product knows nothing of it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ WORKER_POINTS: dict[str, tuple[str, str, int]] = {
     "after a piece of work was claimed": (f"{COMMISSIONS}:_handle", "before", 1),
     "after an order was computed": (f"{COMMISSIONS}:propose", "after", 1),
     "after a posting, before the balances": (f"{LEDGER}:_move_balances", "before", 1),
-    "between two balances": (f"{LEDGER}:_change_balance", "after", 1),
+    "after the balances": (f"{LEDGER}:_increase", "after", 1),
     "after the awards, before the commit": (f"{COMMISSIONS}:_award", "after", 1),
     "in a receipt": (f"{COMMISSIONS}:_receive", "after", 1),
     "in a reversal": (f"{COMMISSIONS}:_take_back", "after", 1),

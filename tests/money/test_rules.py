@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def test_a_split_is_the_plain_models(total: int, weights: list[int]) -> None:
 def test_more_weight_never_gets_less(total: int, weights: list[int]) -> None:
     parts = engine.allocate(total, weights)
     pairs = sorted(zip(weights, parts, strict=True))
-    for (low_weight, low), (high_weight, high) in zip(pairs, pairs[1:], strict=False):
+    for (low_weight, low), (high_weight, high) in pairwise(pairs):
         assert low_weight == high_weight or low <= high
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from fanyong.hooks import hookimpl
 from fanyong.pluginhost.registry import PluginRegistry, registry
 from fanyong.values import Tier
+from tests.conftest import Brand
+from tests.tenancy.parts import renew, sign_up_two
 
 
 class Open(BaseModel):
@@ -88,7 +89,19 @@ def install(app: Flask) -> Iterator[Callable[[Any], Any]]:
             registry.unregister(name)
 
 
+@pytest.fixture(scope="session")
+def kept_pair(app: Flask) -> tuple[Brand, Brand]:
+    """Two brands for all tests of this folder."""
+    return sign_up_two(app)
+
+
 @pytest.fixture
-def settings() -> SimpleNamespace:
-    """Settings that no hook looks at."""
-    return SimpleNamespace()
+def brand(app: Flask, kept_pair: tuple[Brand, Brand]) -> Brand:
+    """A brand as new."""
+    return renew(app, kept_pair[0])
+
+
+@pytest.fixture
+def other_brand(app: Flask, kept_pair: tuple[Brand, Brand]) -> Brand:
+    """Another brand as new."""
+    return renew(app, kept_pair[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -202,7 +203,7 @@ def test_admins_who_save_at_once_get_one_version_each(
     assert [current for *_, current in found] == [False] * (len(found) - 1) + [True]
     # Nobody's save is lost, and one that says what the last one said is no version.
     assert {settings["number"] for _, settings, _ in found} >= {0, 1, 2}
-    assert all(one[1] != next_one[1] for one, next_one in zip(found, found[1:], strict=False))
+    assert all(one[1] != after[1] for one, after in pairwise(found))
 
 
 def test_two_brands_choose_for_themselves(app: Flask, brand: Brand, other_brand: Brand, install: Install) -> None:

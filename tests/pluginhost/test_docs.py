@@ -148,10 +148,9 @@ def _allowed(info: FieldInfo) -> str:
     if "Ge" in limits and "Le" in limits:
         words.append(f"{limits['Ge'].ge:,} to {limits['Le'].le:,}")
     if "MinLen" in limits or "MaxLen" in limits:
+        is_list = get_origin(info.annotation) is list
         least = limits["MinLen"].min_length if "MinLen" in limits else 0
-        words.append(
-            f"{least} to {limits['MaxLen'].max_length} {'rows' if get_origin(info.annotation) is list else 'characters'}"
-        )
+        words.append(f"{least} to {limits['MaxLen'].max_length} {'rows' if is_list else 'characters'}")
     patterns = [part.pattern for part in info.metadata if getattr(part, "pattern", None)]
     words += [f"`{pattern}`" for pattern in patterns]
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}

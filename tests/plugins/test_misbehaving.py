@@ -1,4 +1,4 @@
-"""A plugin that raises or answers nonsense: the order is paid all the same, the work waits, and mending it is enough."""
+"""A plugin that raises or answers nonsense: the order is paid, the work waits, and mending the plugin is enough."""
 
 from __future__ import annotations
 

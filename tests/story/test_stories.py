@@ -140,10 +140,12 @@ def _kill(running: Stack, name: str) -> None:
         os.kill(running.supervisor.pids()[name], signal.SIGKILL)
 
 
-def test_a_wrong_expectation_stops_the_story_and_says_expected_and_got(running: Stack, write: Write) -> None:
+def test_a_wrong_expectation_stops_the_story_and_says_expected_and_got(
+    running: Stack, write: Write, tmp_path: Path
+) -> None:
     story = json.loads((STORIES / "one-level.json").read_text("utf-8"))
     story["steps"][6]["estimated_fen"] = 901
-    path, output = write(story), write("").with_name("end.json")
+    path, output = write(story), tmp_path / "end.json"
     with output.open("wb") as handle:
         command = stack.Command(
             [str(stack.venv_python()), "-m", "fanyong.devtools.story", "--json", str(path)],

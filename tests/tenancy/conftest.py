@@ -15,14 +15,14 @@ from flask import Flask
 
 from fanyong.app import create_app
 from fanyong.cli import build_schema
-from fanyong.ids import new_id, new_token
-from fanyong.signup.service import sign_up
+from fanyong.ids import new_id
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import TENANT_BIND, db, unit_of_work
 from fanyong.tenancy.migrate import driver_dsn
 from fanyong.tenancy.runtime import in_tenant
 from tenants.members.models import Member
-from tests.conftest import PASSWORD, Brand
+from tests.conftest import Brand
+from tests.tenancy.parts import sign_up_two
 
 SAME_OPENID = "o-same-in-both"
 
@@ -47,19 +47,6 @@ def login_role(app: Flask) -> str:
         name = db.engines[TENANT_BIND].url.username
     assert name is not None
     return name
-
-
-def sign_up_two(app: Flask) -> tuple[Brand, Brand]:
-    """Make two brands that outlive a single test."""
-    brands = []
-    for _ in range(2):
-        slug = f"twin{new_token(10).lower()}"
-        with app.app_context():
-            tenant, account = sign_up(
-                name=slug, slug=slug, email=f"owner@{slug}.example", password=PASSWORD, build=build_schema
-            )
-        brands.append(Brand(tenant, account.email, PASSWORD, f"{slug}.localhost"))
-    return brands[0], brands[1]
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from tenants.promotions import service as promotions
 from tenants.referrals import service as referrals
 from tenants.shipping import service as shipping
 from tests.conftest import Brand, HostClient, csrf_token
-from tests.tenancy.conftest import sign_up_two
+from tests.tenancy.parts import sign_up_two
 
 Clients = Callable[..., FlaskClient]
 KEY = "the-same-key"

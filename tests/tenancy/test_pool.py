@@ -127,7 +127,10 @@ def test_the_way_into_a_brand_costs_one_round_trip(app: Flask, bound: Bound, twi
 
 def terminate(owner: psycopg.Connection, role: str) -> int:
     """End the server processes of a role's idle connections; returns how many."""
-    query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s AND datname = current_database() AND pid <> pg_backend_pid()"
+    query = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE usename = %s AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
     return len(owner.execute(query, [role]).fetchall())
 
 
@@ -166,11 +169,16 @@ def test_a_connection_that_dies_inside_a_transaction_rolls_it_back_and_leaves_th
     bound: Bound, owner: psycopg.Connection, login_role: str, twins: Twins
 ) -> None:
     own, _, member_id = twins
-    with bound(own):
-        with pytest.raises(sa.exc.OperationalError), unit_of_work() as work:
+
+    def lose_the_server() -> None:
+        with unit_of_work() as work:
             work.get_one(Member, member_id).nickname = "never written"
             work.flush()
             terminate(owner, login_role)
+
+    with bound(own):
+        with pytest.raises(sa.exc.OperationalError):
+            lose_the_server()
         assert session().get_one(Member, member_id, populate_existing=True).nickname == f"of {own.slug}"
     with bound(own):
         engine = db.engines[TENANT_BIND]

@@ -222,7 +222,8 @@ def test_a_brands_role_can_neither_log_in_nor_do_anything_special(
     owned = "SELECT count(*) FROM pg_class WHERE relowner = %s::regrole"
     assert spare_owner.execute(owned, [schema]).fetchone() == (0,)
     rights = spare_owner.execute(
-        "SELECT has_schema_privilege(%(r)s::name, %(r)s::text, 'USAGE'), has_schema_privilege(%(r)s::name, %(r)s::text, 'CREATE'), "
+        "SELECT has_schema_privilege(%(r)s::name, %(r)s::text, 'USAGE'), "
+        "has_schema_privilege(%(r)s::name, %(r)s::text, 'CREATE'), "
         "has_schema_privilege(%(r)s::name, 'control', 'USAGE'), has_schema_privilege(%(r)s::name, 'public', 'CREATE'), "
         "has_database_privilege(%(r)s::name, current_database(), 'TEMPORARY'), "
         "has_database_privilege(%(r)s::name, current_database(), 'CREATE')",

@@ -18,7 +18,7 @@ from fanyong.pluginhost.models import PluginActivation, PluginFailure
 from fanyong.pluginhost.registry import PluginFailed, checked_sequence, parse_settings, registry
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.context import current_tenant
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import once_a_transaction, session
 from fanyong.values import SettingsProblem, Tier
 
 
@@ -63,7 +63,9 @@ def current_activation(kind: PluginKind) -> PluginActivation | None:
 
 def get_activation(activation_id: UUID) -> ActivePlugin:
     """Return one activation, also a retired one; raises PluginFailed when it can no longer be loaded."""
-    return _compiled(session().get_one(PluginActivation, activation_id))
+    return once_a_transaction(
+        f"activation:{activation_id}", lambda: _compiled(session().get_one(PluginActivation, activation_id))
+    )
 
 
 def history(kind: PluginKind) -> list[PluginActivation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from fanyong.errors import FanyongError
 from fanyong.tenancy import settings
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import once_a_transaction, session
 
 MAX_OFFSET_SECONDS = 10 * 366 * 86_400
 
@@ -30,14 +30,23 @@ class TestClock(settings.SettingsGroup):
 
 
 def server_now() -> datetime:
-    """Return the database's time, which no test clock moves."""
-    return session().scalars(sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))).one()
+    """Return the database's time, which no test clock moves.
+
+    It is asked once a transaction; from there our own clock, which is only trusted to run, counts on.
+    """
+    ahead = once_a_transaction("clock_ahead", _database_ahead)
+    return datetime.now(UTC) + ahead
 
 
 def brand_now() -> datetime:
     """Return the bound brand's present time, by the database's clock."""
     offset = settings.load(TestClock).offset_seconds
     return server_now() + timedelta(seconds=offset)
+
+
+def _database_ahead() -> timedelta:
+    now = session().scalars(sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))).one()
+    return now - datetime.now(UTC)
 
 
 def set_test_clock(*, offset_seconds: int, actor: str) -> TestClock:

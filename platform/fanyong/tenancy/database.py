@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ from fanyong.tenancy.context import TenantMixup, bound_tenant, current_tenant
 
 CONTROL_SCHEMA = "control"
 TENANT_BIND = "tenant"
+_REMEMBERED = "remembered"
+Value = TypeVar("Value")
 _TYPES: dict[Any, Any] = {
     uuid.UUID: sa.Uuid(),
     datetime: sa.DateTime(timezone=True),
@@ -98,6 +100,18 @@ def session() -> Session:
     return db.session()
 
 
+def once_a_transaction(name: str, compute: Callable[[], Value]) -> Value:
+    """Return a value that is computed on the first call in a transaction and remembered until it ends.
+
+    A savepoint that is rolled back forgets it too, because what was done in it is undone.
+    """
+    known: dict[str, Any] = session().info.setdefault(_REMEMBERED, {})
+    if name not in known:
+        known[name] = compute()
+    value: Value = known[name]
+    return value
+
+
 @contextmanager
 def unit_of_work() -> Iterator[Session]:
     """Commit what the block did, or roll all of it back when it raises.
@@ -130,6 +144,17 @@ def bind_tenant_engine(engine: sa.Engine) -> None:
             engine.dispose()
             raise sa.exc.OperationalError("BEGIN", None, psycopg.OperationalError(message))
         connection.info["tenant"] = tenant.schema
+
+
+@event.listens_for(Session, "after_commit")
+def _forget_at_commit(work: Session) -> None:
+    if not work.in_nested_transaction():
+        work.info.pop(_REMEMBERED, None)
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_at_rollback(work: Session, _transaction: Any) -> None:
+    work.info.pop(_REMEMBERED, None)
 
 
 @event.listens_for(Session, "after_begin")

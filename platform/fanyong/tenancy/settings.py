@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fanyong.tenancy.database import TenantBase, session
+from fanyong.tenancy.database import TenantBase, once_a_transaction, session
 
 
 class BrandSetting(TenantBase):
@@ -35,8 +35,8 @@ Group = TypeVar("Group", bound=SettingsGroup)
 
 def load(group: type[Group]) -> Group:
     """Return the bound brand's settings of one group, or its defaults."""
-    row = session().get(BrandSetting, group.key)
-    return group.model_validate(row.value) if row else group()
+    stored = once_a_transaction("brand_settings", _read_all)
+    return group.model_validate(stored[group.key]) if group.key in stored else group()
 
 
 def save(value: SettingsGroup, *, actor: str) -> None:
@@ -47,3 +47,9 @@ def save(value: SettingsGroup, *, actor: str) -> None:
         session().add(row)
     row.value = value.model_dump(mode="json")
     row.updated_by = actor
+    once_a_transaction("brand_settings", _read_all)[value.key] = row.value
+
+
+def _read_all() -> dict[str, dict[str, Any]]:
+    """Return every group: they are few and small, and one query a transaction serves all of them."""
+    return {row.key: row.value for row in session().execute(sa.select(BrandSetting.key, BrandSetting.value))}

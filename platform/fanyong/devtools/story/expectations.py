@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from fanyong.devtools.story.stage import Stage
 from fanyong.devtools.story.steps import FIGURES, AwardExpectation, Expect
 
-_NOTHING = object()
 #: By these an expected award finds the award it means; the others are then compared.
 _NAMES = ("sku", "beneficiary", "level", "kind", "rule")
+_SHOWN = ("sku", "level", "kind", "rule", "base_fen", "rate_bp", "amount_fen", "reversed_fen")
 
 
 class Unmet(Exception):
@@ -30,32 +31,21 @@ def check(step: Expect, *, stage: Stage, where: str) -> None:
         if name != "awards" and actual[name] != expected:
             raise Unmet(f"{where}.{name}", expected=expected, got=actual[name])
     if step.awards is not None and step.order is not None:
-        found = [award for award in awards_of_order(stage, step.order) if step.sku in (None, award["sku"])]
+        of_order = awards_by_order(stage).get(stage.orders[step.order].number, [])
+        found = [award for award in of_order if step.sku in (None, award["sku"])]
         _check_awards(step.awards, found, where=f"{where}.awards")
 
 
-def awards_of_order(stage: Stage, order: str) -> list[dict[str, Any]]:
-    """Return the awards of an order in the words of a story, by line and level."""
-    placed = stage.orders[order]
-    found = [
-        {
-            "position": award["position"],
-            "sku": award["sku"],
-            "beneficiary": member,
-            "level": award["level"],
-            "kind": award["kind"],
-            "rule": award["rule"],
-            "base_fen": award["base_fen"],
-            "rate_bp": award["rate_bp"],
-            "amount_fen": award["amount_fen"],
-            "reversed_fen": award["reversed_fen"],
-        }
-        for member in stage.members
-        if stage.shop.knows(member)
-        for award in stage.awards_of(member)
-        if award["order_number"] == placed.number
-    ]
-    return sorted(found, key=lambda award: (award["position"], award["level"], award["beneficiary"], award["rule"]))
+def awards_by_order(stage: Stage) -> dict[str, list[dict[str, Any]]]:
+    """Return the awards of a brand in the words of a story, by the number of the order, then by line and level."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for member in filter(stage.shop.knows, stage.members):
+        for award in stage.awards_of(member):
+            values = {name: award[name] for name in _SHOWN}
+            found[award["order_number"]].append({"position": award["position"], "beneficiary": member, **values})
+    for awards in found.values():
+        awards.sort(key=lambda award: (award["position"], award["level"], award["beneficiary"], award["rule"]))
+    return found
 
 
 def sums(stage: Stage) -> dict[str, int]:

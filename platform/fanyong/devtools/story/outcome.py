@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fanyong.devtools.story.expectations import awards_of_order
+from fanyong.devtools.story.expectations import awards_by_order
 from fanyong.devtools.story.player import Player
 from fanyong.devtools.story.stage import Stage
 from fanyong.devtools.story.steps import FIGURES
@@ -23,6 +23,7 @@ def end_state(player: Player, *, ledgers: dict[str, Any], failure: dict[str, Any
 
 def _brand(stage: Stage, *, ledger: Any) -> dict[str, Any]:
     stage.look_at_figures()
+    awards = awards_by_order(stage)
     names = (*FIGURES, "tier")
     return {
         "name": stage.brand.name,
@@ -31,14 +32,16 @@ def _brand(stage: Stage, *, ledger: Any) -> dict[str, Any]:
         "console_url": f"{stage.place.url}/console/",
         "login": {"email": stage.login.email, "password": stage.login.password},
         "promoters": {key: {name: figures[name] for name in names} for key, figures in stage.figures.items()},
-        "orders": {name: _order(stage, name) for name in stage.orders},
+        "orders": {
+            name: _order(stage, name, awards=awards.get(placed.number, [])) for name, placed in stage.orders.items()
+        },
         "withdrawals": {name: _withdrawal(stage, name) for name in stage.withdrawals},
         "ledger": ledger,
     }
 
 
-def _order(stage: Stage, name: str) -> dict[str, Any]:
-    order, awards = stage.order(name), awards_of_order(stage, name)
+def _order(stage: Stage, name: str, *, awards: list[dict[str, Any]]) -> dict[str, Any]:
+    order = stage.order(name)
     money = ("state", "goods_fen", "coupon_fen", "freight_fen", "total_fen", "refunded_fen")
     lines = []
     for line in order["lines"]:

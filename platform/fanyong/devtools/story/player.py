@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fanyong.devtools.story import acts, steps
 from fanyong.devtools.story.console import Superadmin
-from fanyong.devtools.story.doors import Place, Refused
+from fanyong.devtools.story.doors import Place, Refused, Unreachable
 from fanyong.devtools.story.expectations import Unmet, check
 from fanyong.devtools.story.format import Story
 from fanyong.devtools.story.sandbox import Sandbox
@@ -68,22 +68,16 @@ class Player:
 
     def _joins_later(self, stage: Stage, key: str) -> bool:
         """Return whether a member's first step is a `join`; everybody else is there from the beginning."""
-        own = (
-            s for s in self.story.steps if s.brand == stage.brand.key and key in (_actor(s), getattr(s, "payer", None))
-        )
+        here = (step for step in self.story.steps if step.brand == stage.brand.key)
+        own = (step for step in here if key in (getattr(step, "member", None), getattr(step, "payer", None)))
         return isinstance(next(own, None), steps.Join)
 
     def _play_step(self, index: int, step: steps.AnyStep) -> None:
         stage, where = self.stages[step.brand], f"steps[{index}]"
-        if isinstance(step, steps.Expect):
-            check(step, stage=stage, where=where)
-            self._tell(index, stage, f"expect {_subject(step)}: {_values(step)}")
-            return
         try:
-            told = acts.act(stage, step, name=where, key=f"story-{self._run}-{index}", superadmin=self._superadmin)
-            stage.come_to_rest()
-            acts.wait_for_effect(stage, step)
-            stage.come_to_rest()
+            told = self._do(index, step)
+        except Unreachable as error:
+            raise StepFailed(f"{where} ({step.do})", str(error)) from error
         except Refused as refusal:
             if step.expect_error is None:
                 raise StepFailed(f"{where} ({step.do})", f"refused: {refusal}") from refusal
@@ -93,7 +87,21 @@ class Player:
         else:
             if step.expect_error is not None:
                 raise Unmet(f"{where}.expect_error", expected=step.expect_error, got=f"nothing refused {step.do}")
-        self._tell(index, stage, told + self._money(stage, step))
+        money = "" if isinstance(step, steps.Expect) else self._money(stage, step)
+        name = f"{stage.brand.name}  " if len(self.stages) > 1 else ""
+        self._say(f"{index:4} {name}{told}{money}")
+
+    def _do(self, index: int, step: steps.AnyStep) -> str:
+        """Do a step and wait until its effect is there; returns it in words."""
+        stage, where = self.stages[step.brand], f"steps[{index}]"
+        if isinstance(step, steps.Expect):
+            check(step, stage=stage, where=where)
+            return f"expect {_subject(step)}: {_values(step)}"
+        told = acts.act(stage, step, name=where, key=f"story-{self._run}-{index}", superadmin=self._superadmin)
+        stage.come_to_rest()
+        acts.wait_for_effect(stage, step)
+        stage.come_to_rest()
+        return told
 
     def _money(self, stage: Stage, step: steps.AnyStep) -> str:
         """Return what a step changed in the promoters' figures, with the rules behind new awards."""
@@ -104,14 +112,6 @@ class Player:
                 awards = [a for a in stage.awards_of(key) if a["order_number"] == order] if order else []
                 parts.append(" ".join(filter(None, [f"{key} {moved}", reasons(awards)])))
         return "".join(f"  → {part}" for part in parts)
-
-    def _tell(self, index: int, stage: Stage, told: str) -> None:
-        name = f"{stage.brand.name}  " if len(self.stages) > 1 else ""
-        self._say(f"{index:4} {name}{told}")
-
-
-def _actor(step: steps.AnyStep) -> str | None:
-    return None if isinstance(step, steps.Expect) else getattr(step, "member", None)
 
 
 def _subject(step: steps.Expect) -> str:

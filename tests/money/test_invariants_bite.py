@@ -1,0 +1,331 @@
+"""Each invariant is shown to bite: somebody with the owner's rights spoils the books, and the check says where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from tenants.invariants import service
+from tenants.invariants.service import CHECKS, Report, check_books
+from tests.money.parts import Till
+
+RECOMPUTED = "10 computing an order again gives the same fen"
+
+#: What spoils the books, by the invariants that have to notice. `{...}` are things of the scene.
+CORRUPTIONS: dict[str, tuple[list[str], str]] = {
+    "a posting of nothing": (
+        ["1 every posting moves an amount between two accounts"],
+        "UPDATE posting SET amount_fen = 0 WHERE business_key LIKE 'release:%'",
+    ),
+    "a posting from an account to itself": (
+        ["1 every posting moves an amount between two accounts"],
+        "UPDATE posting SET debit_account = credit_account, debit_owner_id = credit_owner_id"
+        " WHERE business_key LIKE 'release:%'",
+    ),
+    "a posting to an account that does not exist": (
+        ["1 every posting moves an amount between two accounts"],
+        "UPDATE posting SET credit_account = 'pocket' WHERE business_key LIKE 'paid:%'",
+    ),
+    "a promoter's account of nobody": (
+        ["1 every posting moves an amount between two accounts"],
+        "UPDATE posting SET credit_owner_id = NULL WHERE business_key LIKE 'paid:%'",
+    ),
+    "a balance that nobody posted": (
+        ["1 a stored balance equals the sum of its postings"],
+        "UPDATE balance SET balance_fen = balance_fen + 1 WHERE account = 'available'",
+    ),
+    "a balance that is gone": (
+        ["1 a stored balance equals the sum of its postings"],
+        "DELETE FROM balance WHERE account = 'available'",
+    ),
+    "a debt that is forgotten": (
+        ["1 a stored balance equals the sum of its postings"],
+        "UPDATE balance SET balance_fen = 0 WHERE account = 'debt'",
+    ),
+    "money that no award explains": (
+        ["2 commissions less reversals equal the promoter's accounts"],
+        "INSERT INTO posting SELECT gen_random_uuid(), 'gift', 'commission_expense', NULL, 'paid', '{promoter}', 5,"
+        " '{promoter}', now()",
+    ),
+    "an award that lost its posting": (
+        [
+            "2 commissions less reversals equal the promoter's accounts",
+            "10 every award stands in the books with its amount",
+        ],
+        "DELETE FROM posting WHERE business_key LIKE 'award:%'",
+    ),
+    "an award of another amount": (
+        ["10 every award stands in the books with its amount", RECOMPUTED],
+        "UPDATE award SET amount_fen = amount_fen - 1",
+    ),
+    "an award that was made up": (
+        ["10 every award stands in the books with its amount", RECOMPUTED],
+        "INSERT INTO award SELECT gen_random_uuid(), order_id, line_id, plan_version_id, 'gift', beneficiary_id, kind,"
+        " level, base_fen, rate_bp, 1, explanation, awarded_at FROM award LIMIT 1",
+    ),
+    "an award that is gone": ([RECOMPUTED], "DELETE FROM award"),
+    "a work list that lost a commission": (
+        ["2 accruals equal the accounts estimated and frozen", "2 an accrual is its award less its reversals"],
+        "DELETE FROM accrual WHERE state = 'estimated'",
+    ),
+    "a commission on the wrong shelf": (
+        ["2 accruals equal the accounts estimated and frozen"],
+        "UPDATE accrual SET state = 'frozen', due_at = now() WHERE state = 'estimated'",
+    ),
+    "a commission that grew on its way": (
+        ["2 an accrual is its award less its reversals"],
+        "UPDATE accrual SET remaining_fen = remaining_fen + 1 WHERE state = 'released'",
+    ),
+    "a commission that changed hands": (
+        ["2 an accrual is its award less its reversals"],
+        "UPDATE accrual SET beneficiary_id = '{buyer}' WHERE state = 'released'",
+    ),
+    "an overdrawn account": (
+        ["3 no account of a promoter is overdrawn"],
+        "UPDATE posting SET amount_fen = amount_fen + 100000 WHERE business_key LIKE 'paid:%'",
+    ),
+    "a line that awards more than it cost": (
+        ["4 commissions of a line never exceed what was paid for it"],
+        "UPDATE order_line SET paid_fen = 1, discount_fen = unit_price_fen * quantity - 1, refunded_fen = 0",
+    ),
+    "a reversal that is gone": (
+        ["4 reversals stay within the award and follow the refunds", "2 an accrual is its award less its reversals"],
+        "DELETE FROM award_reversal",
+    ),
+    "a reversal of another amount": (
+        ["4 reversals stay within the award and follow the refunds"],
+        "UPDATE award_reversal SET amount_fen = amount_fen + 1",
+    ),
+    "a refund the books never heard of": (
+        ["4 reversals stay within the award and follow the refunds"],
+        "UPDATE order_refund SET state = 'done' WHERE state = 'failed'",
+    ),
+    "a paid order that never reached the books": (
+        ["5 every paid order has been handed to the books exactly once"],
+        "DELETE FROM commission_work WHERE kind = 'paid'",
+    ),
+    "work of an order that was never paid": (
+        ["5 every paid order has been handed to the books exactly once"],
+        'UPDATE "order" SET paid_at = NULL',
+    ),
+    "a release before its time": (
+        ["6 what is released was due, and was posted once"],
+        "UPDATE accrual SET due_at = released_at + interval '1 second' WHERE state = 'released'",
+    ),
+    "a release without its posting": (
+        ["6 what is released was due, and was posted once"],
+        "DELETE FROM posting WHERE business_key LIKE 'release:%'",
+    ),
+    "a posting whose release is forgotten": (
+        ["6 what is released was due, and was posted once"],
+        "UPDATE accrual SET state = 'frozen' WHERE state = 'released'",
+    ),
+    "a withdrawal that was never held": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "DELETE FROM posting WHERE business_key LIKE 'hold:%'",
+    ),
+    "a withdrawal that was paid and not booked": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "DELETE FROM posting WHERE business_key LIKE 'paid:%'",
+    ),
+    "a withdrawal that came back and was paid": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "UPDATE withdrawal SET state = 'paid' WHERE state = 'rejected'",
+    ),
+    "a rejected withdrawal whose money is gone": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "DELETE FROM posting WHERE business_key LIKE 'return:%'",
+    ),
+    "a transfer of another amount": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "UPDATE transfer SET amount_fen = amount_fen + 1",
+    ),
+    "a transfer that was paid behind our back": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "UPDATE transfer SET state = 'paid' WHERE state <> 'paid'",
+    ),
+    "two members above each other": (
+        ["9 the relations form no circle and ancestors follow the parent"],
+        "UPDATE member SET parent_id = '{buyer}', ancestors = ARRAY['{buyer}', '{promoter}']::uuid[]"
+        " WHERE id = '{promoter}'",
+    ),
+    "ancestors that lag behind": (
+        ["9 the relations form no circle and ancestors follow the parent"],
+        "UPDATE member SET ancestors = '{}' WHERE id = '{buyer}'",
+    ),
+    "ancestors without a parent": (
+        ["9 the relations form no circle and ancestors follow the parent"],
+        "UPDATE member SET ancestors = ARRAY['{buyer}']::uuid[] WHERE parent_id IS NULL",
+    ),
+    "an attribution that was never frozen": (
+        ["9 every paid order has its attribution frozen"],
+        'UPDATE "order" SET attribution = NULL',
+    ),
+    "facts that were changed afterwards": (
+        [RECOMPUTED],
+        "UPDATE commission_work SET payload = jsonb_set(payload, '{facts,levels_allowed}', '0') WHERE kind = 'paid'",
+    ),
+    "a plan that was changed afterwards": (
+        [RECOMPUTED],
+        "UPDATE commission_work SET payload = jsonb_set(payload, '{plan_version_id}', 'null') WHERE kind = 'paid'",
+    ),
+    "a payment of another amount": (
+        ["11 payments and refunds of orders add up"],
+        "UPDATE payment_intent SET amount_fen = amount_fen + 1",
+    ),
+    "a paid order without a payment": (
+        ["11 payments and refunds of orders add up"],
+        "UPDATE payment_intent SET state = 'canceled'",
+    ),
+    "an order that forgot a refund": (
+        ["11 payments and refunds of orders add up"],
+        'UPDATE "order" SET refunded_fen = 0',
+    ),
+    "more given back than was paid": (
+        ["11 refunds never exceed their payment"],
+        "UPDATE refund SET amount_fen = 1000000 WHERE state = 'succeeded'",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A brand with something of everything in its books."""
+
+    till: Till
+    promoter: UUID
+    buyer: UUID
+
+
+@pytest.fixture
+def scene(till: Till) -> Scene:
+    """Awards estimated, frozen, released and reversed, a debt, and withdrawals paid, waiting and rejected."""
+    till.product("a", price_fen=10_000)
+    till.plan()
+    till.window(0)
+    promoter = till.member("promoter")
+    buyer = till.member("buyer", under=promoter)
+    debtor = till.member("debtor")
+    borrowed = till.received(till.member("friend", under=debtor))
+    for quantity in (1, 3):
+        till.received(buyer, [("a", quantity)])
+    till.settle()
+    spent = till.withdraw(debtor, 1_000)
+    till.approve(spent)
+    till.apply(till.transfer_fact(spent))
+    till.refunded(borrowed, {"a": 1})
+    paid, rejected = till.withdraw(promoter, 500), till.withdraw(promoter, 600)
+    till.withdraw(promoter, 700)
+    till.approve(paid)
+    till.apply(till.transfer_fact(paid))
+    till.reject(rejected)
+    half = till.paid(buyer, [("a", 2)])
+    till.refunded(half, {"a": 1})
+    till.apply(till.refund_fact(till.refund(half, {"a": 1}), state="closed"))
+    till.window(7)
+    till.received(buyer)
+    till.settle()
+    return Scene(till, promoter, buyer)
+
+
+@contextmanager
+def spoiled(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Let the checks see what the owner spoils, in a transaction that is rolled back in the end."""
+    url = sa.make_url(scene.till.app.extensions["settings"].database_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection, Session(connection) as owner, monkeypatch.context() as patch:
+        driver = connection.connection.dbapi_connection
+        assert isinstance(driver, psycopg.Connection)
+
+        def spoil(statement: str) -> None:
+            for name in ("promoter", "buyer"):
+                statement = statement.replace(f"{{{name}}}", str(getattr(scene, name)))
+            cursor = driver.execute(statement.encode())
+            assert cursor.rowcount > 0, "it spoiled nothing"
+
+        driver.execute(f"SET search_path TO {scene.till.tenant.schema}".encode())
+        lift_the_locks(driver)
+        patch.setattr(service, "session", lambda: owner)
+        yield spoil
+        connection.rollback()
+
+
+def lift_the_locks(driver: psycopg.Connection) -> None:
+    """Take away, until the rollback, what keeps anybody from spoiling the books."""
+    for table, constraint in driver.execute(
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+        " WHERE connamespace = current_schema()::regnamespace AND contype IN ('f', 'c')"
+    ).fetchall():
+        driver.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}".encode())
+    for (table,) in driver.execute(
+        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger t"
+        " JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE c.relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
+    ).fetchall():
+        driver.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+
+
+def report(scene: Scene) -> Report:
+    """Check the books."""
+    with scene.till.work():
+        return check_books()
+
+
+def test_every_invariant_is_shown_to_bite() -> None:
+    assert {name for names, _ in CORRUPTIONS.values() for name in names} == {*CHECKS, RECOMPUTED}
+
+
+def test_the_scene_has_something_of_everything(scene: Scene) -> None:
+    found = report(scene)
+    assert found.ok, found.problems
+    counts = scene.till.counts()
+    tables = ("award", "award_reversal", "accrual", "posting", "balance", "withdrawal", "transfer", "refund")
+    assert all(counts[table] for table in tables)
+    with scene.till.owner() as connection:
+        states = connection.execute("SELECT DISTINCT state FROM accrual ORDER BY 1").fetchall()
+    assert [state for (state,) in states] == ["estimated", "frozen", "released"]
+
+
+def test_what_is_spoiled_is_found_and_named(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for case, (names, statement) in CORRUPTIONS.items():
+        with spoiled(scene, monkeypatch) as spoil:
+            assert report(scene).ok, f"before {case}"
+            spoil(statement)
+            found = report(scene)
+        for name in names:
+            assert [problem for problem in found.problems if problem.startswith(f"{name}: ")], (case, name, found)
+    assert report(scene).ok, "everything was rolled back"
+
+
+@pytest.mark.parametrize(
+    "table", ["posting", "award", "award_reversal", "event", "tier_change", "member_binding", "admin_action"]
+)
+def test_what_is_append_only_cannot_be_changed(scene: Scene, table: str) -> None:
+    """Neither by the brand's own role nor, without lifting the trigger, by the owner."""
+    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = gen_random_uuid()"):
+        with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), scene.till.work():
+            service.session().execute(sa.text(statement))
+        with scene.till.owner() as connection:
+            if not connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() > (0,):  # type: ignore[operator]
+                continue
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append only"):
+                connection.execute(statement.encode())
+            connection.rollback()
+
+
+def test_a_balance_below_zero_fails_as_a_whole(scene: Scene) -> None:
+    for statement in (
+        "UPDATE balance SET balance_fen = -1",
+        "UPDATE accrual SET remaining_fen = -1",
+        "UPDATE product SET stock = -1",
+        "UPDATE order_line SET refunded_quantity = quantity + 1",
+    ):
+        with pytest.raises(sa.exc.IntegrityError), scene.till.work():
+            service.session().execute(sa.text(statement))
