@@ -25,7 +25,7 @@ from tenants.commissions.service import RefundedLine
 from tenants.invariants.service import CHECKS, check_books
 from tenants.ledger import service as ledger
 from tenants.ledger.models import Posting
-from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry
+from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry, Release
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders import refunds
@@ -173,8 +173,7 @@ def _move(step: str, owner: UUID, *, amount_fen: int, key: str) -> None:
         ledger.take_back(owner, amount_fen=amount_fen, key=key, source_id=source)
     elif step == "release":
         ledger.post([Entry(f"{key}:earned", COMMISSION_EXPENSE, Account("frozen", owner), amount_fen, source)])
-        frozen = Account("frozen", owner)
-        ledger.release_to_available(owner, source=frozen, amount_fen=amount_fen, key=key, source_id=source)
+        ledger.release_to_available([Release(key, owner, "frozen", amount_fen, source)])
     else:
         debit, credit = {"hold": ("available", "in_transfer"), "paid": ("in_transfer", "paid")}[step]
         ledger.post([Entry(key, Account(debit, owner), Account(credit, owner), amount_fen, source)])
