@@ -34,7 +34,7 @@ SUBSCRIPTIONS: tuple[tuple[str, Handler], ...] = (
 
 TENDERS: dict[str, Tender] = {
     "orders": order_tasks.close_overdue,
-    "commissions": processing.process_next,
+    "commissions": processing.process_portion,
     "releases": processing.release_due,
     "tiers": promoters.reevaluate_stale,
     "reconciliation": reconciliation_tasks.reconcile_next_day,

@@ -18,7 +18,7 @@ from fanyong.ids import new_id
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.registry import PluginFailed
 from fanyong.tenancy.clock import brand_now, server_now
-from fanyong.tenancy.database import session, unit_of_work
+from fanyong.tenancy.database import TenantBase, session, unit_of_work
 from fanyong.values import Award as AwardValue
 from fanyong.values import AwardProposal, OrderFacts
 from tenants.commissions import engine
@@ -27,13 +27,21 @@ from tenants.commissions.service import FACTS
 from tenants.ledger import service as ledger
 from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry, Release
 
+#: Rows travel as parameters, so that the statement is compiled once.
+_INSERT_AWARDS = (
+    insert(TenantBase.metadata.tables[Award.__tablename__])
+    .on_conflict_do_nothing(
+        index_elements=[Award.line_id, Award.plan_version_id, Award.rule, Award.beneficiary_id, Award.kind]
+    )
+    .returning(Award.id)
+)
 WORK_CHUNK = 20
 RELEASE_CHUNK = 200
 #: Pauses before failed work is tried again, in seconds; the last one repeats.
 RETRY_PAUSES = (5, 30, 120, 600, 3_600)
 
 
-def process_next() -> int:
+def process_portion() -> int:
     """Work a few inbox rows off, the oldest of orders that have nothing older open; returns how many."""
     with unit_of_work():
         works = session().scalars(_next_works()).all()
@@ -145,9 +153,7 @@ def _write_awards(facts: OrderFacts, awards: tuple[AwardValue, ...], *, plan: pl
     if not awards:
         return
     rows = [_award_row(facts, award, plan=plan) for award in awards]
-    key = [Award.line_id, Award.plan_version_id, Award.rule, Award.beneficiary_id, Award.kind]
-    inserted = insert(Award).values(rows).on_conflict_do_nothing(index_elements=key).returning(Award.id)
-    new_ids = set(session().scalars(inserted))
+    new_ids = set(session().scalars(_INSERT_AWARDS, rows))
     new = [row for row in rows if row["id"] in new_ids]
     if new:
         session().execute(sa.insert(Accrual), [_accrual_row(row) for row in new])

@@ -18,11 +18,19 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fanyong.ids import new_id
 from fanyong.tenancy.clock import brand_now
-from fanyong.tenancy.database import once_a_transaction, session
+from fanyong.tenancy.database import TenantBase, once_a_transaction, session
 from tenants.ledger.models import PROMOTER_ACCOUNTS, STORED_ACCOUNTS, Balance, Posting
 
 #: The advisory lock (first key) of a brand's books; the second key is the brand's schema.
 _BOOKS_LOCK = 2
+
+
+#: Rows travel as parameters, so that the statement is compiled once.
+_INSERT = (
+    insert(TenantBase.metadata.tables[Posting.__tablename__])
+    .on_conflict_do_nothing(index_elements=[Posting.business_key])
+    .returning(Posting.business_key)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +102,7 @@ def post(entries: Sequence[Entry], *, at: datetime | None = None) -> set[str]:
         return set()
     lock_books()
     posted_at = at or brand_now()
-    new_keys = set(
-        session().scalars(
-            insert(Posting)
-            .values([_row(entry, posted_at) for entry in entries])
-            .on_conflict_do_nothing(index_elements=[Posting.business_key])
-            .returning(Posting.business_key)
-        )
-    )
+    new_keys = set(session().scalars(_INSERT, [_row(entry, posted_at) for entry in entries]))
     _move_balances(entry for entry in entries if entry.key in new_keys)
     return new_keys
 

@@ -40,7 +40,7 @@ def _order(members: Sequence[UUID], number: int, *, paid_fen: int, lines: int) -
 
 
 def posted_rows(orders: Sequence[OrderFacts], *, plan: ActivePlugin) -> Rows:
-    """Return the awards, accruals and postings that `processing.process_next` adds for paid orders."""
+    """Return the awards, accruals and postings that `processing.process_portion` adds for paid orders."""
     rows: Rows = {Award: [], Accrual: [], Posting: []}
     for facts in orders:
         for award in processing.propose(plan, facts).awards:

@@ -208,7 +208,7 @@ def paid(till: Till, chain: list[UUID]) -> tuple[dict[UUID, int], list[tuple[str
     order_id = till.order(chain[0], [("TEA", 1)])
     till.apply(till.payment_fact(order_id))
     with till.inside():
-        while processing.process_next():
+        while processing.process_portion():
             pass
     with till.work():
         awards = {award.beneficiary_id: award.amount_fen for award in commissions.awards_of_orders([order_id])}
@@ -246,7 +246,7 @@ def test_an_order_keeps_the_levels_of_the_moment_it_was_paid(till: Till, chain: 
         connection.execute("DELETE FROM brand_setting WHERE key = 'level_notice'")
     with till.inside():
         assert compliance.levels_allowed() == 1
-        while processing.process_next():
+        while processing.process_portion():
             pass
     with till.work():
         awards = commissions.awards_of_orders([order_id])

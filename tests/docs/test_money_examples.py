@@ -220,7 +220,7 @@ def _refund(earned: Earned) -> None:
 
 
 def _work_off() -> None:
-    while processing.process_next() or processing.release_due():
+    while processing.process_portion() or processing.release_due():
         pass
 
 

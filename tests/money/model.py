@@ -87,7 +87,7 @@ def ladder_rates(
             rate_bp = band["rate_bp"]
     rebate_bp = values.get("self_purchase_bp")
     gets_rebate = rebate_bp is not None and buyer.tier is not None
-    who = [(buyer, rebate_bp)] if gets_rebate else []
+    who: list[tuple[Human, int]] = [(buyer, rebate_bp)] if rebate_bp is not None and gets_rebate else []
     if parent is not None and (not gets_rebate or values.get("pay_upline_on_self_purchase", False)):
         who.append((parent, rate_bp))
     return who

@@ -312,7 +312,7 @@ class Till:
 
     def process(self) -> int:
         """Work the commission inbox off; returns how many rows."""
-        return self._until_done(processing.process_next)
+        return self._until_done(processing.process_portion)
 
     def release(self) -> int:
         """Release what is due; returns how many commissions."""

@@ -47,7 +47,7 @@ from tenants.wiring import SETUP_TABLES
 from tests.money.model import DAY, Goods, Line, Payout, Person, Plan, Purchase, Shop, spread
 from tests.money.parts import Till
 
-EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "20"))
 STEPS = int(os.environ.get("MONEY_STEPS", "50"))
 CHECK_EVERY = int(os.environ.get("MONEY_CHECK_EVERY", "4"))
 SHRINK = "MONEY_SHRINK" in os.environ

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from uuid import UUID
@@ -248,7 +248,7 @@ def test_everything_on_one_promoter_at_once(till: Till) -> None:
     buyers = [till.member(f"other{n}", under=promoter) for n in range(3)]
     paid = [till.paid(buyers[n % 3], [("a", 2)]) for n in range(6)]
     asked = [till.withdraw(promoter, 500, key=f"before{n}") for n in range(4)]
-    jobs = [
+    jobs: list[Callable[[], object]] = [
         *[partial(till.paid, buyer) for buyer in buyers * 2],
         *[partial(receive, till, order_id) for order_id in paid[:3]],
         *[partial(give_back, till, order_id) for order_id in paid],
@@ -259,7 +259,7 @@ def test_everything_on_one_promoter_at_once(till: Till) -> None:
     ]
     rng.shuffle(jobs)
 
-    def work_through(part: Sequence[partial[object]]) -> None:
+    def work_through(part: Sequence[Callable[[], object]]) -> None:
         for job in part:
             try:
                 job()

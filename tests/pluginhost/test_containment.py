@@ -59,8 +59,8 @@ def test_a_plan_that_fails_is_recorded_and_its_order_waits(inside: Tenant, insta
     for mood in ("raise", "nonsense"):
         plan.mood = mood
         queue_an_order()
-        assert processing.process_next() == 1
-    assert processing.process_next() == 0, "what has failed waits for its time"
+        assert processing.process_portion() == 1
+    assert processing.process_portion() == 0, "what has failed waits for its time"
     assert commissions.open_work() == 2
     assert [work.try_count for work in commissions.failing_work()] == [1, 1]
     first, second = service.open_failures()
@@ -71,7 +71,7 @@ def test_a_plan_that_fails_is_recorded_and_its_order_waits(inside: Tenant, insta
     plan.mood = "well"
     with unit_of_work():
         commissions.retry_failing_work()
-    while processing.process_next():
+    while processing.process_portion():
         pass
     assert commissions.open_work() == 0
     with unit_of_work():
@@ -85,17 +85,17 @@ def test_a_plan_that_was_taken_out_makes_its_orders_wait_and_others_go_on(inside
         commissions.activate_plan("a_plan", {}, actor="test")
     queue_an_order()
     registry.unregister("a_plan")
-    assert processing.process_next() == 1
+    assert processing.process_portion() == 1
     assert [work.error for work in commissions.failing_work()] != []
     with unit_of_work():
         commissions.activate_plan("plan_levels", {}, actor="test")
     queue_an_order()
-    assert processing.process_next() == 1
+    assert processing.process_portion() == 1
     assert commissions.open_work() == 1, "the order of the plan that is there was worked off"
     install(plan)
     with unit_of_work():
         commissions.retry_failing_work()
-    assert processing.process_next() == 1
+    assert processing.process_portion() == 1
     assert commissions.open_work() == 0
 
 

@@ -34,7 +34,7 @@ class Rogue:
     version = "1.0"
     requires = "fanyong>=0.1,<1"
     title = summary = "Rogue"
-    settings_model = Settings
+    settings_model: type[BaseModel] = Settings
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
@@ -63,8 +63,8 @@ class RoguePlan(Rogue):
             AwardProposal(line.line_id, facts.upline[0].member_id, "share", 1, "rogue", line.paid_fen, settings.rate_bp)
             for line in facts.lines
         ]
-        answer = self.answers.get("propose_awards", lambda proposals: proposals)
-        proposals: Sequence[AwardProposal] = answer(good)
+        answer = self.answers.get("propose_awards")
+        proposals: Sequence[AwardProposal] = answer(good) if answer else good
         return proposals
 
 

@@ -341,7 +341,7 @@ DRIFT = {
     "GRANT SELECT ON {}.award TO PUBLIC": "additional grant award SELECT to",
     "ALTER TABLE {}.event ALTER created_at DROP DEFAULT": "additional column event.created_at",
     "DROP TABLE {}.brand_setting": "missing column brand_setting.key",
-    "CREATE TABLE {}.extra (id int)": "additional column extra.id",
+    "CREATE TABLE {}.extra_table (id int)": "additional column extra_table.id",
 }
 
 

@@ -63,11 +63,13 @@ def story(arguments: list[str]) -> int:
     """Play story files against what runs here, or against a stack that lasts as long as they do."""
     environment.ensure()
     assets.compile_translations()
+    # The player runs in the checkout's folder, the files are named from ours.
+    argv = [*_STORY, *(given if given.startswith("-") else str(Path(given).absolute()) for given in arguments)]
     state = stack.live_state()
     if state is not None:
-        return run_alone([*_STORY, *arguments], settings=state["environment"])
+        return run_alone(argv, settings=state["environment"])
     with stack.temporary(fsync=False) as running:
-        return running.run([*_STORY, *arguments])
+        return running.run(argv)
 
 
 def flask(arguments: list[str]) -> int:

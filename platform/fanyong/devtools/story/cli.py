@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fanyong.devtools.paths import ROOT
 from fanyong.devtools.progress import say as say_aside
 from fanyong.devtools.story.console import Superadmin
 from fanyong.devtools.story.doors import Place, Refused, Unreachable
@@ -23,6 +24,7 @@ from fanyong.devtools.story.stage import BrandExists
 from fanyong.devtools.story.telling import balances
 
 PLAYED, NOT_SO, CANNOT_PLAY = 0, 1, 2
+_SHIPPED = ROOT / "docs" / "stories"
 _SETTINGS = ("FANYONG_URL", "SIMULATOR_URL", "SUPERADMIN_EMAIL", "SUPERADMIN_PASSWORD")
 
 
@@ -50,8 +52,7 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     say: Say = say_aside if options.json else _say
     try:
-        paths = files(options.files)
-        stories = [(path, load(path)) for path in paths]
+        stories = _stories(options.files)
         deployment = Deployment.of_environment()
     except Mistake as mistake:
         say_aside(str(mistake))
@@ -67,9 +68,17 @@ def main(arguments: list[str]) -> int:
         results.append(result)
         code = code if result["ok"] else NOT_SO
     if options.json:
-        one = len(stories) == 1 and not options.files[0].is_dir()
+        one = len(options.files) == 1 and not options.files[0].is_dir()
         print(json.dumps(results[0] if one else results, ensure_ascii=False, indent=2))
     return code
+
+
+def _stories(named: list[Path]) -> list[tuple[Path, Story]]:
+    """Return the stories to play; with none named, the shipped ones that can be played again and again."""
+    stories = [(path, load(path)) for path in files(named or [_SHIPPED])]
+    if named:
+        return stories
+    return [(path, story) for path, story in stories if not any(brand.subdomain for brand in story.brands)]
 
 
 def play(story: Story, deployment: Deployment, *, say: Say) -> dict[str, Any]:
@@ -123,7 +132,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         prog="./dev story", description="Play story files through the public doors and check every figure."
     )
     parser.add_argument("--json", action="store_true", help="print nothing but the end state, as JSON")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a story, or a folder of stories (*.json)")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="a story, or a folder of them; all of docs/stories without"
+    )
     return parser.parse_args(arguments)
 
 
