@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
+from werkzeug.security import generate_password_hash
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
@@ -30,6 +32,8 @@ from fanyong.signup.service import sign_up
 from fanyong.tenancy.context import Tenant, bound_tenant
 from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
+from fanyong.wechat.keys import make_rsa_key_pair
+from fanyong.wechat.simulator import client as simulator_client
 from fanyong.wechat.simulator.client import SimulatorClient
 from fanyong.wechat.simulator.process import SimulatorHandle, running_simulator
 
@@ -61,6 +65,18 @@ class Brand:
     @property
     def slug(self) -> str:
         return self.tenant.slug
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_keys() -> Iterator[None]:
+    """Hash passwords in no time and make one key pair for all sandboxes: neither is what these tests are about."""
+    cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
+    pair = make_rsa_key_pair()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "generate_password_hash", cheap)
+        patch.setattr(identity, "_NOBODY", cheap("nobody has this password"))
+        patch.setattr(simulator_client, "make_rsa_key_pair", lambda: pair)
+        yield
 
 
 @pytest.fixture(scope="session")

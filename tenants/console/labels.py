@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from fanyong.web.words import _
+
 Words = dict[str, tuple[str | LazyString, str]]
 
 ORDER: Words = {
@@ -23,7 +25,7 @@ REFUND: Words = {
 WITHDRAWAL: Words = {
     "requested": (_l("Waiting for approval"), "yellow"),
     "approved": (_l("On its way"), "blue"),
-    "paid": (_l("Paid"), "green"),
+    "paid": (_l("Paid out"), "green"),
     "rejected": (_l("Rejected"), "secondary"),
     "failed": (_l("Not delivered, returned"), "red"),
 }
@@ -139,3 +141,12 @@ def color(kind: str, value: str) -> str:
 def options(words: Words) -> list[tuple[str, str]]:
     """Return the choices of a select over all values."""
     return [(value, str(text)) for value, (text, _color) in words.items()]
+
+
+def tier_reason(because: str) -> str:
+    """Return in words why a tier changed."""
+    if because == "joined":
+        return _("joined")
+    if because == "structure":
+        return _("new tier structure")
+    return _("order %(number)s", number=because.removeprefix("order "))

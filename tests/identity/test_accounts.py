@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
@@ -13,6 +15,7 @@ from fanyong.identity.models import AdminUser
 from fanyong.identity.service import BadAccount, EmailTaken, LastOwner
 from fanyong.tenancy.context import NoTenant, Tenant
 from fanyong.tenancy.database import session, unit_of_work
+from fanyong.tenancy.migrate import driver_dsn
 from fanyong.tenancy.runtime import in_tenant
 from tests.conftest import PASSWORD, STAFF_EMAIL, Brand
 
@@ -154,26 +157,39 @@ def test_the_last_active_owner_stays(inside: Tenant) -> None:
 def test_two_owners_who_put_each_other_out_leave_one(app: Flask, brand: Brand) -> None:
     with app.app_context(), in_tenant(brand.tenant):
         (first,) = identity.admins()
-        ids = [first.id, create("b@example.com", role="owner").id]
-    start = threading.Barrier(2)
+        second = create("b@example.com", role="owner")
     results: list[object] = []
 
-    def put_out(number: int) -> None:
+    def put_the_first_out() -> None:
         try:
             with app.app_context(), in_tenant(brand.tenant), unit_of_work():
-                start.wait()
-                results.append(identity.set_active(ids[number], active=False))
+                results.append(identity.set_active(first.id, active=False))
         except LastOwner as error:
             results.append(type(error))
 
-    threads = [threading.Thread(target=put_out, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results.count(LastOwner) == 1
+    rival = threading.Thread(target=put_the_first_out)
+    with app.app_context(), in_tenant(brand.tenant), unit_of_work() as work:
+        identity.set_active(second.id, active=False)
+        work.flush()
+        rival.start()
+        _wait_until_it_ends_or_waits_for_us(app, rival)
+    rival.join()
+    assert results == [LastOwner]
     with app.app_context(), in_tenant(brand.tenant):
-        assert sorted(admin.active for admin in identity.admins()) == [False, True]
+        assert [admin.active for admin in identity.admins() if admin.id == first.id] == [True]
+        assert sum(admin.active for admin in identity.admins()) == 1
+
+
+def _wait_until_it_ends_or_waits_for_us(app: Flask, rival: threading.Thread) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    give_up_at = time.monotonic() + 30
+    with psycopg.connect(driver_dsn(app.extensions["settings"].database_url), autocommit=True) as connection:
+        while rival.is_alive():
+            row = connection.execute(waiting).fetchone()
+            if row and row[0]:
+                return
+            assert time.monotonic() < give_up_at
+            time.sleep(0.01)
 
 
 def test_a_stranger_is_neither_switched_on_nor_off(other_brand: Brand, inside: Tenant) -> None:

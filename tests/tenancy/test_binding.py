@@ -110,7 +110,9 @@ def test_a_session_that_has_worked_for_one_brand_does_not_work_for_another(app: 
     one, two, member_id = twins
     with app.app_context():
         with tenant_scope(one), unit_of_work():
-            assert session().get_one(Member, member_id).nickname == f"of {one.slug}"
+            # Kept, so that the session remembers it and could hand it out without a query.
+            remembered = session().get_one(Member, member_id)
+            assert remembered.nickname == f"of {one.slug}"
         with tenant_scope(two):
             for attempt in (
                 lambda: session().scalars(sa.select(Member)).all(),
@@ -127,7 +129,8 @@ def test_an_open_transaction_of_one_brand_answers_no_other(app: Flask, twins: Tw
     one, two, member_id = twins
     with app.app_context():
         with tenant_scope(one):
-            session().get_one(Member, member_id)
+            remembered = session().get_one(Member, member_id)
+            assert remembered is session().get(Member, member_id)
         # No commit and no rollback: the connection is still inside the first brand.
         with tenant_scope(two):
             with pytest.raises(TenantMixup):

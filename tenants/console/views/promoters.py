@@ -22,6 +22,7 @@ from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
+from tenants.console.labels import tier_reason
 from tenants.ledger import service as ledger
 from tenants.ledger.service import FIGURE_NAMES
 from tenants.members import service as members
@@ -113,6 +114,7 @@ def _page(member_id: UUID, *, problem: str = "") -> str:
             sa.select(sa.func.count()).select_from(members.downline_query(member_id).subquery())
         ),
         tier_names=tier_names(),
+        tier_reason=tier_reason,
         problem=problem,
         award_sentence=award_sentence,
         orders_of=_orders_of,
