@@ -90,7 +90,6 @@ class Waiting:
         with self.app.app_context(), in_tenant(self.tenant), unit_of_work():
             values = {"tier_name": new_token(8)}
             promoters.activate_structure("tiers_flat", values, actor="test")
-        assert not self.is_done()
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +109,7 @@ def waiting(jobs_app: Flask, jobs_tenant: Tenant, empty_queue: Redis) -> Waiting
     """The brand with something to do."""
     brand = Waiting(jobs_app, jobs_tenant)
     brand.ask_again()
+    assert not brand.is_done()
     return brand
 
 

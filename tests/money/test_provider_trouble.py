@@ -28,8 +28,8 @@ TRANSFER_QUERIES = f"{TRANSFERS}/out-bill-no"
 
 #: What the network and the provider can do to one call; the seconds are beyond the time-out of these tests.
 FAULTS: dict[str, dict[str, Any]] = {
-    "the call never arrives": {"kind": "hang_before", "seconds": 2.0},
-    "the answer never arrives": {"kind": "hang_after", "seconds": 2.0},
+    "the call never arrives": {"kind": "hang_before", "seconds": 6.0},
+    "the answer never arrives": {"kind": "hang_after", "seconds": 6.0},
     "the connection breaks": {"kind": "drop_answer"},
     "the answer is signed by somebody else": {"kind": "bad_signature"},
     "an error of its own": {"kind": "error", "status": 500, "code": "SYSTEM_ERROR"},
@@ -44,7 +44,7 @@ def shop(till: Till, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ti
     """A shop that loses patience with its provider soon."""
     simulator_url = app.extensions["settings"].simulator_url
     with monkeypatch.context() as patch:
-        patch.setattr(fanyong.wechat.provider, "GatewayCache", partial(GatewayCache, timeouts=(2, 0.5)))
+        patch.setattr(fanyong.wechat.provider, "GatewayCache", partial(GatewayCache, timeouts=(5, 3)))
         provider.use_provider_factory(fanyong.wechat.provider.wechat_provider_factory(simulator_url=simulator_url))
     till.product("a", price_fen=10_000)
     till.plan()

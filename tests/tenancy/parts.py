@@ -16,6 +16,11 @@ from tests.conftest import PASSWORD, Brand
 
 #: What a brand was born with and a test does not change.
 KEPT_TABLES = ("merchant_account", "admin_user")
+#: Roles belong to the whole server, where other tests may be making some; these are used in this database.
+ROLES_USED_HERE = (
+    "SELECT count(DISTINCT refobjid) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass "
+    "AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 def sign_up_two(app: Flask) -> tuple[Brand, Brand]:

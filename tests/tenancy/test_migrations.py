@@ -22,6 +22,7 @@ from fanyong.ids import new_id
 from fanyong.tenancy import check, migrate, provision
 from fanyong.tenancy.database import CONTROL_SCHEMA, ControlBase, TenantBase, db, unit_of_work
 from tests.conftest import PASSWORD
+from tests.tenancy.parts import ROLES_USED_HERE
 
 NEXT = "t9001"
 REVISION = """
@@ -360,10 +361,7 @@ def test_a_schema_that_drifted_is_named_with_what_differs(spare_app: Flask, spar
 
 
 def test_a_check_leaves_no_trace(spare_app: Flask, spare_owner: psycopg.Connection) -> None:
-    query = (
-        "SELECT (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM control.tenant), "
-        "(SELECT count(*) FROM pg_roles)"
-    )
+    query = f"SELECT (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM control.tenant), ({ROLES_USED_HERE})"
     before = spare_owner.execute(query).fetchone()
     assert spare_app.test_cli_runner().invoke(args=["tenants", "check"]).exit_code == 0
     assert spare_owner.execute(query).fetchone() == before

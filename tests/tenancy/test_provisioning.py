@@ -22,6 +22,7 @@ from fanyong.tenancy.directory import RESERVED_SLUGS, BadSlug, ReservedSlug, Slu
 from fanyong.tenancy.models import TenantRecord
 from fanyong.tenancy.runtime import in_tenant
 from tests.conftest import PASSWORD
+from tests.tenancy.parts import ROLES_USED_HERE
 
 
 def race(count: int, work: Callable[[int], object]) -> list[object]:
@@ -149,8 +150,7 @@ def test_a_build_that_fails_leaves_nothing(
 ) -> None:
     def count() -> object:
         return spare_owner.execute(
-            "SELECT (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_roles), "
-            "(SELECT count(*) FROM control.tenant)"
+            f"SELECT (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM control.tenant), ({ROLES_USED_HERE})"
         ).fetchone()
 
     before = count()
