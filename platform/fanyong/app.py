@@ -10,6 +10,8 @@ from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from fanyong import cli
 from fanyong.config import Settings, from_environment
@@ -95,7 +97,9 @@ def _init_database(app: Flask, settings: Settings) -> None:
 
 
 def _init_extensions(app: Flask, settings: Settings) -> None:
-    app.extensions["redis"] = Redis.from_url(settings.redis_url)
+    # A wake-up that cannot be sent now is not worth waiting for: the scheduler's tick finds the work.
+    no_retry = Retry(NoBackoff(), 0)
+    app.extensions["redis"] = Redis.from_url(settings.redis_url, socket_connect_timeout=1, retry=no_retry)
     app.config["BABEL_DEFAULT_LOCALE"] = "zh"
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     Babel(app, locale_selector=select_locale, timezone_selector=select_timezone)
