@@ -31,7 +31,7 @@ from fanyong.payments.provider import (
     active_provider,
 )
 from fanyong.tenancy import migrate, settings
-from fanyong.tenancy.clock import set_test_clock
+from fanyong.tenancy.clock import TestClock, set_test_clock
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import session, unit_of_work
 from fanyong.tenancy.runtime import in_tenant
@@ -50,7 +50,7 @@ from tenants.orders.models import Order
 from tenants.orders.service import Settlement
 from tenants.payouts import service as payouts
 from tenants.promoters import service as promoters
-from tenants.wiring import start_with_flat_tiers
+from tenants.wiring import SETUP_TABLES, start_with_flat_tiers
 
 DAY = 86_400
 #: Long enough never to decide a test on a busy machine; whoever waits that long has failed.
@@ -432,6 +432,19 @@ def wipe(app: Flask, tenant: Tenant) -> None:
         connection.execute(f"TRUNCATE {names}".encode())
     with app.app_context(), in_tenant(tenant), unit_of_work():
         start_with_flat_tiers()
+
+
+def forget(till: Till) -> None:
+    """Delete what was earned, set the clock back, and keep how the brand is set up."""
+    with till.owner() as connection:
+        names = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [till.tenant.schema]
+        ).fetchall()
+        emptied = ", ".join(f'"{name}"' for (name,) in names if name not in SETUP_TABLES)
+        connection.execute(f"TRUNCATE {emptied}".encode())
+        connection.execute("DELETE FROM plugin_activation")
+        connection.execute("DELETE FROM brand_setting WHERE key = %s", [TestClock.key])
+    till.offset_seconds = 0
 
 
 def at_once(*actions: Callable[[], T]) -> list[T | Exception]:

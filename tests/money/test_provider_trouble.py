@@ -322,3 +322,19 @@ def test_nobody_goes_on_asking_about_a_closed_payment(till: Till) -> None:
     for state in ("pending", "closed", "missing"):
         till.apply(till.payment_fact(order_id, state=state))
         assert till.intent(order_id).next_query_at is None
+
+
+def test_a_transfer_whose_answer_was_lost_is_asked_about_before_it_is_repeated(
+    shop: Till, simulator: SimulatorClient
+) -> None:
+    """Whatever is refused after that is no refused transfer: the promoter can confirm it."""
+    promoter, asked = withdrawal(shop, simulator)
+    simulator.fault(TRANSFERS, kind="drop_answer")
+    shop.tend()
+    simulator.fault(TRANSFERS, kind="error", status=400, code="INVALID_REQUEST")
+    persist(shop, until=lambda: shop.transfer_row(asked).state not in ("created", "processing"))
+    assert shop.transfer_row(asked).state == "requires_action"
+    assert shop.figures(promoter) == Figures(in_transfer_fen=1_000)
+    simulator.transfer(shop.mchid, shop.transfer_row(asked).out_bill_no, action="confirm")
+    eventually(lambda: shop.withdrawal_state(asked) == "paid", what="the callback")
+    shop.check()
