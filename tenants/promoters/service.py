@@ -80,7 +80,7 @@ def people(member_ids: Sequence[UUID], *, first_level: int) -> tuple[Person, ...
 
 def record_sale(member_id: UUID, *, figure: Figure, amount_fen: int, because: str) -> None:
     """Add to (or, with a negative amount, take from) what a promoter sold, and look at the tier again."""
-    promoter = _locked(member_id)
+    promoter = _locked_or_none(member_id) or enroll(member_id)
     setattr(promoter, figure, getattr(promoter, figure) + amount_fen)
     evaluate(promoter, because=because)
 
@@ -196,6 +196,10 @@ def _move(promoter: Promoter, *, to: str | None, because: str, activation_id: UU
 
 def _locked(member_id: UUID) -> Promoter:
     return session().get_one(Promoter, member_id, with_for_update=True, populate_existing=True)
+
+
+def _locked_or_none(member_id: UUID) -> Promoter | None:
+    return session().get(Promoter, member_id, with_for_update=True, populate_existing=True)
 
 
 def _stale(activation_id: UUID) -> sa.Select[Promoter]:

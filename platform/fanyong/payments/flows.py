@@ -122,7 +122,10 @@ def _payment_refused(intent: PaymentIntent, provider: PaymentProvider, error: Pr
             ask_about_payment(intent.out_trade_no, provider)
         except ProviderError as problem:
             raise TemporarilyUnavailable from problem
-        raise AlreadyPaid from error
+        with unit_of_work():
+            fresh = service.intent_for(intent.reference_id, lock=True)
+        if fresh is not None and fresh.state == "succeeded":
+            raise AlreadyPaid from error
     raise PaymentRefused(reason=error.code) from error
 
 
