@@ -154,6 +154,9 @@ def _ensure_superadmin() -> None:
         known = db.session.scalar(db.select(StaffUser).where(StaffUser.email == identity.normal_email(email)))
         if known is None:
             identity.create_staff(email, name="Superadmin", password=password, role="superadmin")
+        else:
+            # The environment says what it is, also after somebody has set another one there.
+            identity.set_password(known, password)
 
 
 def _login_role() -> str:

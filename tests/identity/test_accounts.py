@@ -17,6 +17,7 @@ from fanyong.devtools.paths import ROOT
 from fanyong.identity import service as identity
 from fanyong.identity.models import AdminUser
 from fanyong.identity.service import BadAccount, EmailTaken, LastOwner
+from fanyong.ids import new_token
 from fanyong.tenancy.context import NoTenant, Tenant
 from fanyong.tenancy.database import session, unit_of_work
 from fanyong.tenancy.migrate import driver_dsn
@@ -206,3 +207,18 @@ def _wait_until_it_ends_or_waits_for_us(app: Flask, rival: threading.Thread) -> 
 
 def test_a_stranger_is_neither_switched_on_nor_off(other_brand: Brand, inside: Tenant) -> None:
     assert identity.set_active(other_brand.tenant.id, active=False) is None
+
+
+def test_setup_gives_the_superadmin_the_password_of_the_environment(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = f"boss-{new_token(6).lower()}@example.com"
+    monkeypatch.setenv("SUPERADMIN_EMAIL", email)
+    for password in ("the first password", "the second password"):
+        monkeypatch.setenv("SUPERADMIN_PASSWORD", password)
+        result = app.test_cli_runner().invoke(args=["setup"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        with app.app_context():
+            assert identity.authenticate_staff(email, password=password) is not None
+    with app.app_context():
+        assert identity.authenticate_staff(email, password="the first password") is None

@@ -80,6 +80,14 @@ def set_active(admin_id: UUID, *, active: bool) -> AdminUser | None:
     return admin
 
 
+def set_password(user: StaffUser | AdminUser, password: str) -> None:
+    """Give an account a password; the one it has already stays as it is. Raises BadAccount."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise BadAccount
+    if not check_password_hash(user.password_hash, password):
+        user.password_hash = generate_password_hash(password)
+
+
 def record_action(action: str, *, actor: str, **details: object) -> None:
     """Write an entry into the bound brand's audit trail, in the present unit of work."""
     session().add(AdminAction(action=action, actor=actor, details=details))
