@@ -8,7 +8,7 @@ the same code pays, previews and is tested. `docs/plugins.md` shows each hook at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 from pydantic import BaseModel
@@ -21,6 +21,7 @@ KINDS: tuple[PluginKind, ...] = ("tier_structure", "commission_plan")
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+Settings = TypeVar("Settings", bound=BaseModel, contravariant=True)
 
 
 @runtime_checkable
@@ -35,24 +36,26 @@ class Plugin(Protocol):
     #: What the console shows; lazy translations are welcome.
     title: Any
     summary: Any
-    #: The pydantic model that its form is drawn from; it refuses unknown fields.
-    settings_model: type[BaseModel]
+
+    @property
+    def settings_model(self) -> type[BaseModel]:
+        """The pydantic model that its form is drawn from; it refuses unknown fields."""
 
 
-class TierStructurePlugin(Plugin, Protocol):
+class TierStructurePlugin(Plugin, Protocol[Settings]):
     """A tier structure: which ranks there are, and who holds which."""
 
-    def tiers(self, settings: BaseModel) -> Sequence[Tier]: ...
+    def tiers(self, settings: Settings) -> Sequence[Tier]: ...
 
-    def decide_tier(self, settings: BaseModel, facts: TierFacts) -> str | None: ...
+    def decide_tier(self, settings: Settings, facts: TierFacts) -> str | None: ...
 
 
-class CommissionPlanPlugin(Plugin, Protocol):
+class CommissionPlanPlugin(Plugin, Protocol[Settings]):
     """A commission plan: who earns how much of which line."""
 
-    def plan_levels(self, settings: BaseModel) -> int: ...
+    def plan_levels(self, settings: Settings) -> int: ...
 
-    def propose_awards(self, settings: BaseModel, facts: OrderFacts) -> Sequence[AwardProposal]: ...
+    def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[AwardProposal]: ...
 
 
 class HookSpecs:

@@ -1,4 +1,4 @@
-"""Identifiers: time-ordered UUIDs inside, prefixed text where they leave the system."""
+"""Identifiers: time-ordered UUIDs, and opaque tokens."""
 
 from __future__ import annotations
 
@@ -11,19 +11,6 @@ import uuid_utils.compat
 def new_id() -> uuid.UUID:
     """Return a UUIDv7: time-ordered, so that indexes stay compact and no sequence must move with a brand."""
     return uuid_utils.compat.uuid7()
-
-
-def public_id(prefix: str, value: uuid.UUID) -> str:
-    """Return the form of an id that leaves the system, for example `pi_018f...`."""
-    return f"{prefix}_{value.hex}"
-
-
-def parse_public_id(text: str, *, prefix: str) -> uuid.UUID | None:
-    """Return the id behind `text`, or None when it is not one of this kind."""
-    head, _, tail = text.partition("_")
-    if head != prefix:
-        return None
-    return parse_id(tail)
 
 
 def parse_id(text: str) -> uuid.UUID | None:

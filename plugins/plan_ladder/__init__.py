@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
-from fanyong.hooks import PluginKind, hookimpl
+from fanyong.hooks import CommissionPlanPlugin, PluginKind, hookimpl
 from fanyong.values import AwardProposal, OrderFacts, Person, SettingsProblem, Tier
 
 FULL_BP = 10_000
@@ -131,4 +131,4 @@ def _each_line(
     ]
 
 
-plugin = PlanLadder()
+plugin: CommissionPlanPlugin[Settings] = PlanLadder()

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
-from fanyong.hooks import PluginKind, hookimpl
+from fanyong.hooks import CommissionPlanPlugin, PluginKind, hookimpl
 from fanyong.values import AwardProposal, LineFacts, OrderFacts, Person, SettingsProblem, Tier
 
 FULL_BP = 10_000
@@ -176,4 +176,4 @@ def _highest(table: Table, scope: str, target: str, level: int) -> int:
     return max([*own.values(), *kept], default=0)
 
 
-plugin = PlanLevels()
+plugin: CommissionPlanPlugin[Settings] = PlanLevels()

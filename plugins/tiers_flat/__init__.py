@@ -8,7 +8,7 @@ from typing import Literal
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
-from fanyong.hooks import PluginKind, hookimpl
+from fanyong.hooks import PluginKind, TierStructurePlugin, hookimpl
 from fanyong.values import SettingsProblem, Tier, TierFacts
 
 TIER_KEY = "promoter"
@@ -56,4 +56,4 @@ class TiersFlat:
         return ()
 
 
-plugin = TiersFlat()
+plugin: TierStructurePlugin[Settings] = TiersFlat()

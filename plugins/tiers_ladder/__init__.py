@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
-from fanyong.hooks import PluginKind, hookimpl
+from fanyong.hooks import PluginKind, TierStructurePlugin, hookimpl
 from fanyong.values import SettingsProblem, Tier, TierFacts
 
 
@@ -105,4 +105,4 @@ class TiersLadder:
         return problems
 
 
-plugin = TiersLadder()
+plugin: TierStructurePlugin[Settings] = TiersLadder()
