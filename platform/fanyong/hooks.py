@@ -7,17 +7,29 @@ the same code pays, previews and is tested. `docs/plugins.md` shows each hook at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 from pydantic import BaseModel
 
-from fanyong.values import AwardProposal, OrderFacts, SettingsProblem, Tier, TierFacts
+from fanyong.values import (
+    AwardProposal,
+    Caps,
+    OrderFacts,
+    PeriodFacts,
+    PeriodProposal,
+    PlanTraits,
+    SettingsProblem,
+    Tier,
+    TierFacts,
+)
 
 PROJECT = "fanyong"
-PluginKind = Literal["tier_structure", "commission_plan"]
-KINDS: tuple[PluginKind, ...] = ("tier_structure", "commission_plan")
+PluginKind = Literal["tier_structure", "commission_plan", "payout_channel"]
+KINDS: tuple[PluginKind, ...] = ("tier_structure", "commission_plan", "payout_channel")
+#: A commission plan that is ready to be asked, again and again.
+CompiledPlan = Callable[[OrderFacts], Sequence[AwardProposal]]
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -76,6 +88,22 @@ class HookSpecs:
     @hookspec(firstresult=True)
     def propose_awards(self, settings: BaseModel, facts: OrderFacts) -> Sequence[AwardProposal] | None:
         """Return who should earn which rate of which line; policy, caps and rounding come after, in the core."""
+
+    @hookspec(firstresult=True)
+    def compile_plan(self, settings: BaseModel) -> CompiledPlan | None:
+        """Return a function of an order's facts that answers like `propose_awards`, made once per plan version."""
+
+    @hookspec(firstresult=True)
+    def plan_traits(self, settings: BaseModel) -> PlanTraits | None:
+        """Return what the compliance policy is asked about, where a plan does more than pay levels."""
+
+    @hookspec(firstresult=True)
+    def plan_caps(self, settings: BaseModel) -> Caps | None:
+        """Return the limits that the core holds a commission plan to: per line, order, promoter and day, budget."""
+
+    @hookspec(firstresult=True)
+    def period_awards(self, settings: BaseModel, facts: PeriodFacts) -> Sequence[PeriodProposal] | None:
+        """Return what a month that is over brings to whom: dividend pools, targets, volume rates with effect back."""
 
     @hookspec(firstresult=True)
     def check_settings(self, settings: BaseModel, tiers: Sequence[Tier]) -> Sequence[SettingsProblem] | None:

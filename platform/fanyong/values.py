@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-AwardKind = Literal["share", "self"]
+#: `share` pays whoever brought the buyer (level 1 to 3), `self` the buyer, `bonus` an extra on an order, `team` a
+#: reward on what the downline earns, `region` the agent of the delivery region, `period` what a month or campaign came to.
+AwardKind = Literal["share", "self", "bonus", "team", "region", "period"]
+#: How the base of an award came about.
+BaseKind = Literal["paid", "paid_less_tax", "margin", "fixed_base", "commission", "volume", "pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,11 @@ class Person:
     level: int
     tier: str | None
     frozen: bool = False
+    #: The rank of the tier, 0 the lowest; what it was when the order was paid.
+    rank: int = 0
+    #: Goods that others paid through this member's shares (level 1) in the calendar month of the payment, in the
+    #: brand's time zone and before this order, after discounts and refunds.
+    month_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,14 @@ class LineFacts:
     category: str
     quantity: int
     paid_fen: int
+    #: What groups several SKUs; the SKU itself where a brand does not group.
+    product: str = ""
+    #: What the goods of the line cost the brand; None where nobody said.
+    cost_fen: int | None = None
+    #: Value added tax contained in the price, in basis points of the price without it.
+    tax_bp: int = 0
+    #: A commission base per piece that replaces the price, in fen; None where the price counts.
+    fixed_base_fen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +87,14 @@ class OrderFacts:
     buyer: Person
     upline: tuple[Person, ...]
     levels_allowed: int
+    #: 1 for the buyer's first paid order.
+    order_number: int = 1
+    #: The administrative code of the delivery region (GB/T 2260, six digits), empty where unknown.
+    region: str = ""
+    #: Promoters who are agents of that region, the smallest region first; level 0.
+    region_agents: tuple[Person, ...] = ()
+    #: Whether the compliance policy lets this brand reward team turnover.
+    team_allowed: bool = False
 
     @property
     def paid_goods_fen(self) -> int:
@@ -78,7 +104,11 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True)
 class AwardProposal:
-    """What a plan proposes: `rate_bp` of `base_fen` of one line to one person, under a named rule."""
+    """What a plan proposes: `rate_bp` of `base_fen` of one line to one person, under a named rule.
+
+    With `fixed_fen` the amount is that, in fen, and the rate only tells where it came from (0 without one). `base`
+    says how the base came about, `details` what else a reader needs: plain texts and whole numbers.
+    """
 
     line_id: UUID
     beneficiary_id: UUID
@@ -88,6 +118,9 @@ class AwardProposal:
     base_fen: int
     rate_bp: int
     because: str = ""
+    fixed_fen: int | None = None
+    base: BaseKind = "paid"
+    details: Mapping[str, int | str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +140,97 @@ class Award:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A proposal that was not paid, and why: `not_promoter`, `frozen`, `level_not_allowed`, `zero`."""
+    """What was not paid, and why: `not_promoter`, `frozen`, `level_not_allowed`, `zero`, `team_not_allowed`,
+    `no_upline`, `outranked`, `line_cap`, `order_cap`, `promoter_day_cap`, `budget`.
+    """
 
     line_id: UUID
-    beneficiary_id: UUID
+    #: None where there is nobody: the buyer has no upline of that level.
+    beneficiary_id: UUID | None
     level: int
     rule: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTraits:
+    """What the core has to know of a plan before it may be activated; the compliance policy is asked about it."""
+
+    #: The highest level of the upline that earns by `share`.
+    levels: int
+    #: Whether anybody earns on what their downline sells or earns beyond those levels.
+    team_rewards: bool = False
+    #: Whether anybody earns for a new member as such, without an order. No policy allows it.
+    head_count: bool = False
+    #: How many people above the buyer the plan looks at; they are frozen into the order.
+    upline_depth: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The limits of a plan, which the core applies after its proposals; None is no limit. What is paid is scaled
+    down by largest remainder (line, order) or cut (day, budget) and the explanation says so.
+    """
+
+    #: Of what was paid for a line; what was paid is always a limit.
+    line_bp: int | None = None
+    #: Of the paid goods of an order, and an amount.
+    order_bp: int | None = None
+    order_fen: int | None = None
+    #: Per promoter and calendar day of the brand.
+    promoter_day_fen: int | None = None
+    #: All awards of the plan version together, in the period.
+    budget_fen: int | None = None
+    budget_period: Literal["day", "month", "version"] = "version"
+    #: `stop`: the order that would exceed it gets nothing; `cut`: it gets what is left; `warn`: it is paid and told.
+    on_budget_end: Literal["stop", "cut", "warn"] = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodPerson:
+    """What one promoter did in a period: goods after discounts and refunds, without freight, in fen."""
+
+    member_id: UUID
+    tier: str | None
+    rank: int
+    frozen: bool
+    own_fen: int
+    #: Orders of members whom this promoter brought (level 1), and how many.
+    shared_fen: int
+    shared_orders: int
+    #: Orders of everybody below, at any depth.
+    team_fen: int
+    #: Commissions of the period less reversals, and those of them by the rules in `by_rule`.
+    commission_fen: int
+    by_rule: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodFacts:
+    """A period that is over: all that rewards at its end may look at."""
+
+    #: `2026-11` for a month.
+    period: str
+    starts_at: datetime
+    ends_at: datetime
+    #: Goods of all paid orders of the brand after discounts and refunds.
+    turnover_fen: int
+    people: tuple[PeriodPerson, ...]
+    team_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodProposal:
+    """What a plan proposes for a period: an amount to one person under a named rule, with how it came about."""
+
+    beneficiary_id: UUID
+    rule: str
+    amount_fen: int
+    base_fen: int
+    base: BaseKind
+    rate_bp: int = 0
+    because: str = ""
+    details: Mapping[str, int | str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

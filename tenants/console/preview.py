@@ -102,4 +102,7 @@ def _lines(facts: OrderFacts, result: engine.Result, *, plan: ActivePlugin) -> l
         )
         for award in result.awards
     ]
-    return awards + [Line(who(item.beneficiary_id), 0, item.rule, item.reason) for item in result.withheld]
+    return awards + [
+        Line(who(item.beneficiary_id) if item.beneficiary_id else "", 0, item.rule, item.reason)
+        for item in result.withheld
+    ]
