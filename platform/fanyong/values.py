@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 #: `share` pays whoever brought the buyer (level 1 to 3), `self` the buyer, `bonus` an extra on an order, `team` a
-#: reward on what the downline earns, `region` the agent of the delivery region, `period` what a month or campaign came to.
+#: reward on what the downline earns, `region` the agent of the delivery region, `period` what a month came to.
 AwardKind = Literal["share", "self", "bonus", "team", "region", "period"]
 #: How the base of an award came about.
 BaseKind = Literal["paid", "paid_less_tax", "margin", "fixed_base", "commission", "volume", "pool"]
