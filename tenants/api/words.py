@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-#: By the first part of a posting's business key.
+#: By the kind of a posting.
 MOVEMENTS = {
     "award": _l("Commission earned; it waits until the buyer has the goods."),
     "receive": _l("The buyer has the goods; it waits for the end of the after-sale window."),
@@ -14,4 +14,8 @@ MOVEMENTS = {
     "hold": _l("Set aside for a withdrawal."),
     "paid": _l("Paid to the wallet."),
     "return": _l("A withdrawal did not reach the wallet; the money is back in the balance."),
+    "tax": _l("Withheld as tax."),
+    "fee": _l("Fee of a withdrawal."),
+    "write_off": _l("The shop waived a debt."),
+    "adjust": _l("Corrected by the shop."),
 }

@@ -25,7 +25,8 @@ from tenants.commissions import engine
 from tenants.commissions.models import Accrual, Award, AwardReversal, CommissionWork, OrderCommission
 from tenants.commissions.service import FACTS
 from tenants.ledger import service as ledger
-from tenants.ledger.service import COMMISSION_EXPENSE, Account, Entry, Release
+from tenants.ledger.models import AccountName, PostingKind
+from tenants.ledger.service import Entry, Release
 
 #: Rows travel as parameters, so that the statement is compiled once.
 _INSERT_AWARDS = (
@@ -59,7 +60,10 @@ def release_due() -> int:
         now = brand_now()
         due = session().scalars(_due(now)).all()
         ledger.release_to_available(
-            [Release(f"release:{a.award_id}", a.beneficiary_id, "frozen", a.remaining_fen, a.award_id) for a in due]
+            [
+                Release(PostingKind.RELEASE, a.award_id, a.beneficiary_id, AccountName.FROZEN, a.remaining_fen)
+                for a in due
+            ]
         )
         for accrual in due:
             accrual.state, accrual.released_at = "released", now
@@ -160,11 +164,12 @@ def _write_awards(facts: OrderFacts, awards: tuple[AwardValue, ...], *, plan: pl
     ledger.post(
         [
             Entry(
-                f"award:{row['id']}",
-                COMMISSION_EXPENSE,
-                Account("estimated", row["beneficiary_id"]),
-                row["amount_fen"],
+                PostingKind.AWARD,
                 row["id"],
+                row["beneficiary_id"],
+                AccountName.COMMISSION_EXPENSE,
+                AccountName.ESTIMATED,
+                row["amount_fen"],
             )
             for row in new
         ]
@@ -205,14 +210,14 @@ def _receive(order_id: UUID, *, due_at: datetime) -> None:
     entries = []
     for accrual in session().scalars(query.order_by(Accrual.award_id).with_for_update()):
         accrual.state, accrual.due_at = "frozen", due_at
-        owner = accrual.beneficiary_id
         entries.append(
             Entry(
-                f"receive:{accrual.award_id}",
-                Account("estimated", owner),
-                Account("frozen", owner),
-                accrual.remaining_fen,
+                PostingKind.RECEIVE,
                 accrual.award_id,
+                accrual.beneficiary_id,
+                AccountName.ESTIMATED,
+                AccountName.FROZEN,
+                accrual.remaining_fen,
             )
         )
     ledger.post(entries)
@@ -238,13 +243,17 @@ def _reverse(payload: dict[str, Any]) -> None:
 
 
 def _take_back(award: Award, accrual: Accrual, *, amount_fen: int, refund_id: UUID) -> None:
-    session().add(AwardReversal(award_id=award.id, refund_id=refund_id, amount_fen=amount_fen, reversed_at=brand_now()))
+    reversal = AwardReversal(
+        id=new_id(), award_id=award.id, refund_id=refund_id, amount_fen=amount_fen, reversed_at=brand_now()
+    )
+    session().add(reversal)
     accrual.remaining_fen -= amount_fen
-    key, owner = f"reverse:{award.id}:{refund_id}", award.beneficiary_id
     if accrual.state == "released":
-        ledger.take_back(owner, amount_fen=amount_fen, key=key, source_id=refund_id)
+        ledger.take_back(award.beneficiary_id, amount_fen=amount_fen, source_id=reversal.id)
         return
-    ledger.post([Entry(key, Account(accrual.state, owner), COMMISSION_EXPENSE, amount_fen, refund_id)])
+    shelf = AccountName.FROZEN if accrual.state == "frozen" else AccountName.ESTIMATED
+    expense = AccountName.COMMISSION_EXPENSE
+    ledger.post([Entry(PostingKind.REVERSE, reversal.id, award.beneficiary_id, shelf, expense, amount_fen)])
     if accrual.remaining_fen == 0:
         accrual.state = "reversed"
 

@@ -18,52 +18,52 @@ from fanyong.values import OrderFacts
 from tenants.commissions import processing
 from tenants.commissions.models import Award, CommissionWork
 from tenants.commissions.service import FACTS
-from tenants.ledger.models import BRAND_ACCOUNTS, PROMOTER_ACCOUNTS
+from tenants.ledger.models import AccountName, PostingKind
 
 #: How many orders a check computes again; the newest ones.
 RECOMPUTED_ORDERS = 500
 
-_ACCOUNTS = ", ".join(f"'{name}'" for name in (*PROMOTER_ACCOUNTS, *BRAND_ACCOUNTS))
+_ALL = ", ".join(str(int(account)) for account in AccountName)
+_KINDS = ", ".join(str(int(kind)) for kind in PostingKind)
 _LEGS = """
 legs AS (
-    SELECT credit_owner_id AS owner_id, credit_account AS account, amount_fen FROM posting
-    UNION ALL SELECT debit_owner_id, debit_account, -amount_fen FROM posting
+    SELECT owner_id, credit AS account, amount_fen FROM posting
+    UNION ALL SELECT owner_id, debit, -amount_fen FROM posting
 ), sums AS (SELECT owner_id, account, sum(amount_fen) AS fen FROM legs GROUP BY 1, 2)
 """
 
 CHECKS: dict[str, str] = {
     # One row is both sides of a posting, so the accounts add up to zero as long as every row has two good sides.
     "1 every posting moves an amount between two accounts": f"""
-        SELECT format('posting %s', id) FROM posting
-         WHERE amount_fen <= 0
-            OR (debit_account, debit_owner_id) IS NOT DISTINCT FROM (credit_account, credit_owner_id)
-            OR debit_account NOT IN ({_ACCOUNTS}) OR credit_account NOT IN ({_ACCOUNTS})
-            OR (debit_account = 'commission_expense') <> (debit_owner_id IS NULL)
-            OR (credit_account = 'commission_expense') <> (credit_owner_id IS NULL)""",
+        SELECT format('posting %s', position) FROM posting
+         WHERE amount_fen <= 0 OR debit = credit OR (debit <= 10 AND credit <= 10) OR kind NOT IN ({_KINDS})
+            OR debit NOT IN ({_ALL}) OR credit NOT IN ({_ALL})""",
     "1 a stored balance equals the sum of its postings": f"""
         WITH {_LEGS}
         SELECT format('%s of %s: stored %s, posted %s', coalesce(b.account, s.account),
                       coalesce(b.owner_id, s.owner_id), b.balance_fen, s.fen)
-          FROM balance b FULL JOIN (SELECT owner_id, account, CASE account WHEN 'debt' THEN -fen ELSE fen END AS fen
-                                      FROM sums WHERE account IN ('available', 'debt')) s
+          FROM balance b FULL JOIN (SELECT owner_id, account, CASE account WHEN 17 THEN -fen ELSE fen END AS fen
+                                      FROM sums WHERE account IN (13, 17)) s
                ON s.owner_id = b.owner_id AND s.account = b.account
          WHERE coalesce(b.balance_fen, 0) <> coalesce(s.fen, 0)""",
+    # Fees lower what a promoter has, and a debt that was written off raises it; nothing else may.
     "2 commissions less reversals equal the promoter's accounts": f"""
         WITH {_LEGS}, earned AS (
             SELECT beneficiary_id, sum(fen) AS fen FROM (
                 SELECT beneficiary_id, amount_fen AS fen FROM award
                 UNION ALL SELECT a.beneficiary_id, -r.amount_fen FROM award_reversal r JOIN award a ON a.id = r.award_id
-            ) x GROUP BY 1), held AS (SELECT owner_id, sum(fen) AS fen FROM sums WHERE owner_id IS NOT NULL GROUP BY 1)
+            ) x GROUP BY 1), held AS (SELECT owner_id, sum(fen) AS fen FROM sums WHERE account <> 1 GROUP BY 1)
         SELECT format('%s: earned %s, in the books %s', coalesce(e.beneficiary_id, h.owner_id), e.fen, h.fen)
           FROM earned e FULL JOIN held h ON h.owner_id = e.beneficiary_id
          WHERE coalesce(e.fen, 0) <> coalesce(h.fen, 0)""",
     "2 accruals equal the accounts estimated and frozen": f"""
-        WITH {_LEGS}, open AS (SELECT beneficiary_id, state, sum(remaining_fen) AS fen FROM accrual
+        WITH {_LEGS}, open AS (SELECT beneficiary_id, CASE state WHEN 'frozen' THEN 12 ELSE 11 END AS account,
+                                      sum(remaining_fen) AS fen FROM accrual
                                 WHERE state IN ('estimated', 'frozen') GROUP BY 1, 2),
-             held AS (SELECT owner_id, account, fen FROM sums WHERE account IN ('estimated', 'frozen'))
-        SELECT format('%s %s: accruals %s, account %s', coalesce(o.beneficiary_id, h.owner_id),
-                      coalesce(o.state, h.account), o.fen, h.fen)
-          FROM open o FULL JOIN held h ON h.owner_id = o.beneficiary_id AND h.account = o.state
+             held AS (SELECT owner_id, account, fen FROM sums WHERE account IN (11, 12))
+        SELECT format('%s of account %s: accruals %s, postings %s', coalesce(o.beneficiary_id, h.owner_id),
+                      coalesce(o.account, h.account), o.fen, h.fen)
+          FROM open o FULL JOIN held h ON h.owner_id = o.beneficiary_id AND h.account = o.account
          WHERE coalesce(o.fen, 0) <> coalesce(h.fen, 0)""",
     "2 an accrual is its award less its reversals": """
         SELECT format('award %s: %s remain', a.id, c.remaining_fen) FROM award a
@@ -73,8 +73,8 @@ CHECKS: dict[str, str] = {
             OR c.beneficiary_id <> a.beneficiary_id OR c.line_id <> a.line_id OR c.order_id <> a.order_id
             OR (c.state = 'reversed') <> (c.remaining_fen = 0 AND c.released_at IS NULL)""",
     "3 no account of a promoter is overdrawn": f"""
-        WITH {_LEGS} SELECT format('%s of %s: %s', account, owner_id, fen) FROM sums
-         WHERE owner_id IS NOT NULL AND (CASE account WHEN 'debt' THEN -fen ELSE fen END) < 0""",
+        WITH {_LEGS} SELECT format('account %s of %s: %s', account, owner_id, fen) FROM sums
+         WHERE account > 10 AND (CASE account WHEN 17 THEN -fen ELSE fen END) < 0""",
     "4 commissions of a line never exceed what was paid for it": """
         SELECT format('line %s: %s of %s', l.id, sum(a.amount_fen), l.paid_fen)
           FROM award a JOIN order_line l ON l.id = a.line_id
@@ -96,15 +96,15 @@ CHECKS: dict[str, str] = {
     "6 what is released was due, and was posted once": """
         SELECT format('award %s', c.award_id) FROM accrual c
          WHERE (c.state = 'released' AND (c.released_at < c.due_at OR NOT EXISTS
-                    (SELECT FROM posting p WHERE p.business_key = 'release:' || c.award_id)))
+                    (SELECT FROM posting p WHERE p.source_id = c.award_id AND p.kind = 3)))
             OR (c.state <> 'released' AND EXISTS (
-                    SELECT FROM posting p WHERE p.business_key = 'release:' || c.award_id))""",
+                    SELECT FROM posting p WHERE p.source_id = c.award_id AND p.kind = 3))""",
     "7 every withdrawal is held, and then paid or returned exactly once": """
         SELECT format('withdrawal %s (%s)', w.id, w.state) FROM withdrawal w JOIN transfer t ON t.id = w.transfer_id
          CROSS JOIN LATERAL (SELECT
-            count(*) FILTER (WHERE business_key = 'hold:' || w.id) AS hold,
-            count(*) FILTER (WHERE business_key = 'paid:' || w.id) AS paid,
-            count(*) FILTER (WHERE business_key = 'return:' || w.id) AS returned
+            count(*) FILTER (WHERE kind = 6) AS hold,
+            count(*) FILTER (WHERE kind = 7) AS paid,
+            count(*) FILTER (WHERE kind = 8) AS returned
             FROM posting WHERE source_id = w.id) p
          WHERE p.hold <> 1 OR (w.state = 'paid') <> (p.paid = 1)
             OR (w.state IN ('rejected', 'failed')) <> (p.returned = 1)
@@ -116,8 +116,11 @@ CHECKS: dict[str, str] = {
     "9 every paid order has its attribution frozen": """
         SELECT format('order %s', number) FROM "order" WHERE (paid_at IS NOT NULL) <> (attribution IS NOT NULL)""",
     "10 every award stands in the books with its amount": """
-        SELECT format('award %s', a.id) FROM award a LEFT JOIN posting p ON p.business_key = 'award:' || a.id
+        SELECT format('award %s', a.id) FROM award a LEFT JOIN posting p ON p.source_id = a.id AND p.kind = 1
          WHERE p.amount_fen IS DISTINCT FROM a.amount_fen""",
+    "11 every posting is of a member of this brand": """
+        SELECT format('%s', p.owner_id) FROM (SELECT DISTINCT owner_id FROM posting) p
+         WHERE NOT EXISTS (SELECT FROM member m WHERE m.id = p.owner_id)""",
     "11 payments and refunds of orders add up": """
         SELECT format('order %s', o.number) FROM "order" o JOIN payment_intent i ON i.reference_id = o.id
          WHERE i.amount_fen <> o.total_fen OR (o.paid_at IS NOT NULL AND i.state <> 'succeeded')

@@ -4,52 +4,99 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from enum import IntEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fanyong.ids import new_id
 from fanyong.tenancy.database import TenantBase
 
-#: What the brand owes a promoter, by how near it is to their wallet. `debt` is what a promoter owes the brand.
-PROMOTER_ACCOUNTS = ("estimated", "frozen", "available", "in_transfer", "paid", "debt")
-BRAND_ACCOUNTS = ("commission_expense",)
-STORED_ACCOUNTS = ("available", "debt")
+
+class AccountName(IntEnum):
+    """The accounts: up to 10 the brand's, from 11 on one for each promoter.
+
+    What the brand owes a promoter lies in an account by how near it is to their wallet; `debt` is what a promoter
+    owes the brand and grows on the debit side.
+    """
+
+    COMMISSION_EXPENSE = 1
+    FEE_INCOME = 2
+    WRITE_OFF = 3
+    ESTIMATED = 11
+    FROZEN = 12
+    AVAILABLE = 13
+    IN_TRANSFER = 14
+    PAID = 15
+    TAX_WITHHELD = 16
+    DEBT = 17
+
+    @property
+    def word(self) -> str:
+        """The name that pages, the API and the documents use: `in_transfer`."""
+        return self.name.lower()
+
+
+class PostingKind(IntEnum):
+    """Why money moved; with the source and a part it makes a posting unique."""
+
+    AWARD = 1
+    RECEIVE = 2
+    RELEASE = 3
+    REVERSE = 4
+    OFFSET = 5
+    HOLD = 6
+    PAID = 7
+    RETURN = 8
+    TAX = 9
+    FEE = 10
+    WRITE_OFF = 11
+    ADJUST = 12
+
+    @property
+    def word(self) -> str:
+        """The name that pages, the API and the documents use: `write_off`."""
+        return self.name.lower()
+
+
+#: The first of the accounts that each promoter has.
+FIRST_PROMOTER_ACCOUNT = AccountName.ESTIMATED
+PROMOTER_ACCOUNTS = tuple(account for account in AccountName if account >= FIRST_PROMOTER_ACCOUNT)
+BRAND_ACCOUNTS = tuple(account for account in AccountName if account < FIRST_PROMOTER_ACCOUNT)
+STORED_ACCOUNTS = (AccountName.AVAILABLE, AccountName.DEBT)
 
 
 class Posting(TenantBase):
     """One movement: the same amount leaves one account and enters another, so it balances by its shape.
 
-    A promoter's account is named with its owner; the brand's has none.
+    Every movement concerns exactly one promoter, its owner, also where one side is the brand's account. The owner is
+    no foreign key: it would lock a member's row for every posting. The books' check looks for strangers instead.
     """
 
     __tablename__ = "posting"
     __table_args__ = (
+        sa.UniqueConstraint("source_id", "kind", "part"),
         sa.CheckConstraint("amount_fen > 0", name="amount"),
-        sa.CheckConstraint(
-            "debit_account <> credit_account OR debit_owner_id IS DISTINCT FROM credit_owner_id",
-            name="two_accounts",
+        sa.CheckConstraint("debit <> credit AND (debit > 10 OR credit > 10)", name="two_accounts"),
+        sa.Index(
+            "ix_posting_owner_id_position",
+            "owner_id",
+            "position",
+            postgresql_include=["debit", "credit", "amount_fen"],
         ),
-        sa.CheckConstraint(
-            "(debit_account = 'commission_expense') = (debit_owner_id IS NULL) "
-            "AND (credit_account = 'commission_expense') = (credit_owner_id IS NULL)",
-            name="owners",
-        ),
-        sa.Index("ix_posting_debit", "debit_owner_id", "debit_account", postgresql_include=["amount_fen"]),
-        sa.Index("ix_posting_credit", "credit_owner_id", "credit_account", postgresql_include=["amount_fen"]),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    #: What makes it unique, whoever retries: `award:<id>`, `release:<id>`, `hold:<id>` ...
-    business_key: Mapped[str] = mapped_column(unique=True)
-    debit_account: Mapped[str]
-    debit_owner_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("member.id"))
-    credit_account: Mapped[str]
-    credit_owner_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("member.id"))
+    #: Without gaps and in the order of the commits: it is given under the books lock.
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     amount_fen: Mapped[int]
-    #: The event behind it: an award, a refund, a withdrawal.
-    source_id: Mapped[uuid.UUID] = mapped_column(index=True)
     posted_at: Mapped[datetime]
+    #: The thing behind it: an award, an order, a refund, a release, a withdrawal.
+    source_id: Mapped[uuid.UUID]
+    owner_id: Mapped[uuid.UUID]
+    kind: Mapped[int] = mapped_column(sa.SmallInteger)
+    debit: Mapped[int] = mapped_column(sa.SmallInteger)
+    credit: Mapped[int] = mapped_column(sa.SmallInteger)
+    #: Tells postings of one kind and source apart.
+    part: Mapped[int] = mapped_column(sa.SmallInteger)
 
 
 class Balance(TenantBase):
@@ -58,9 +105,9 @@ class Balance(TenantBase):
     __tablename__ = "balance"
     __table_args__ = (
         sa.CheckConstraint("balance_fen >= 0", name="not_negative"),
-        sa.CheckConstraint("account IN ('available', 'debt')", name="account"),
+        sa.CheckConstraint("account IN (13, 17)", name="account"),
     )
 
-    owner_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("member.id"), primary_key=True)
-    account: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True)
     balance_fen: Mapped[int]

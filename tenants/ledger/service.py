@@ -16,70 +16,79 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from fanyong.ids import new_id
 from fanyong.tenancy.clock import brand_now
-from fanyong.tenancy.database import TenantBase, once_a_transaction, session
-from tenants.ledger.models import PROMOTER_ACCOUNTS, STORED_ACCOUNTS, Balance, Posting
+from fanyong.tenancy.database import once_a_transaction, session
+from tenants.ledger.models import STORED_ACCOUNTS, AccountName, Balance, Posting, PostingKind
 
 #: The advisory lock (first key) of a brand's books; the second key is the brand's schema.
 _BOOKS_LOCK = 2
+#: What makes a posting unique for ever: kind, source, part.
+Key = tuple[PostingKind, UUID, int]
 
-
-#: Rows travel as parameters, so that the statement is compiled once.
-_INSERT = (
-    insert(TenantBase.metadata.tables[Posting.__tablename__])
-    .on_conflict_do_nothing(index_elements=[Posting.business_key])
-    .returning(Posting.business_key)
+#: Positions are given by this one statement, whose snapshot is taken after the books lock: no gap, no second writer.
+_INSERT = sa.text(
+    """
+    INSERT INTO posting (position, amount_fen, posted_at, source_id, owner_id, kind, debit, credit, part)
+    SELECT coalesce((SELECT max(position) FROM posting), 0) + row_number() OVER (ORDER BY e.n),
+           e.amount_fen, :posted_at, e.source_id, e.owner_id, e.kind, e.debit, e.credit, e.part
+      FROM unnest(CAST(:kinds AS smallint[]), CAST(:sources AS uuid[]), CAST(:parts AS smallint[]),
+                  CAST(:owners AS uuid[]), CAST(:debits AS smallint[]), CAST(:credits AS smallint[]),
+                  CAST(:amounts AS bigint[])) WITH ORDINALITY
+           AS e (kind, source_id, part, owner_id, debit, credit, amount_fen, n)
+     WHERE NOT EXISTS (SELECT FROM posting p
+                        WHERE (p.source_id, p.kind, p.part) = (e.source_id, e.kind, e.part))
+    RETURNING kind, source_id, part
+    """
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One account: a promoter's, with its owner, or the brand's."""
+class Entry:
+    """A posting to be made; kind, source and part make it unique for ever."""
 
-    name: str
-    owner_id: UUID | None = None
+    kind: PostingKind
+    source_id: UUID
+    owner_id: UUID
+    debit: AccountName
+    credit: AccountName
+    amount_fen: int
+    part: int = 0
 
-
-COMMISSION_EXPENSE = Account("commission_expense")
+    @property
+    def key(self) -> Key:
+        """What makes it unique."""
+        return self.kind, self.source_id, self.part
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """Money that becomes available to its owner, out of another account of theirs."""
 
-    key: str
-    owner_id: UUID
-    source: str
-    amount_fen: int
+    kind: PostingKind
     source_id: UUID
+    owner_id: UUID
+    out_of: AccountName
+    amount_fen: int
 
     def entry(self) -> Entry:
         """Return the posting of the release itself."""
-        source, available = Account(self.source, self.owner_id), Account("available", self.owner_id)
-        return Entry(self.key, source, available, self.amount_fen, self.source_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A posting to be made; `key` makes it unique for ever."""
-
-    key: str
-    debit: Account
-    credit: Account
-    amount_fen: int
-    source_id: UUID
+        return Entry(self.kind, self.source_id, self.owner_id, self.out_of, AccountName.AVAILABLE, self.amount_fen)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A promoter's accounts, in fen. What the brand owes is positive, and so is what the promoter owes (`debt`)."""
+    """A promoter's accounts, in fen. What the brand owes is positive, and so is what the promoter owes (`debt`).
+
+    `fee` is what withdrawals cost the promoter so far.
+    """
 
     estimated_fen: int = 0
     frozen_fen: int = 0
     available_fen: int = 0
     in_transfer_fen: int = 0
     paid_fen: int = 0
+    tax_withheld_fen: int = 0
+    fee_fen: int = 0
     debt_fen: int = 0
 
     @property
@@ -88,12 +97,20 @@ class Figures:
         return self.estimated_fen + self.frozen_fen
 
 
+FIGURE_NAMES = tuple(field.name for field in fields(Figures))
+#: The figure of each account that has one.
+_FIGURE_OF = {
+    **{account: f"{account.word}_fen" for account in AccountName if f"{account.word}_fen" in FIGURE_NAMES},
+    AccountName.FEE_INCOME: "fee_fen",
+}
+
+
 def lock_books() -> None:
     """Become the one writer of the bound brand's books until the transaction ends."""
     once_a_transaction("books_lock", _take_lock)
 
 
-def post(entries: Sequence[Entry], *, at: datetime | None = None) -> set[str]:
+def post(entries: Sequence[Entry], *, at: datetime | None = None) -> set[Key]:
     """Post entries and change the stored balances with them; entries posted before are left out.
 
     Returns the keys that were new. A balance that would fall below zero fails the whole transaction.
@@ -101,41 +118,56 @@ def post(entries: Sequence[Entry], *, at: datetime | None = None) -> set[str]:
     if not entries:
         return set()
     lock_books()
-    posted_at = at or brand_now()
-    new_keys = set(session().scalars(_INSERT, [_row(entry, posted_at) for entry in entries]))
-    _move_balances(entry for entry in entries if entry.key in new_keys)
+    wanted = {entry.key: entry for entry in entries}
+    rows = session().execute(_INSERT, _columns(list(wanted.values())) | {"posted_at": at or brand_now()})
+    new_keys: set[Key] = {(PostingKind(kind), source_id, part) for kind, source_id, part in rows}
+    _move_balances(wanted[key] for key in new_keys)
     return new_keys
 
 
 def release_to_available(releases: Sequence[Release]) -> None:
     """Move money into `available`, and from there repay each owner's debt first; a few statements for any number."""
     new_keys = post([r.entry() for r in releases])
-    owed = _debts({r.owner_id for r in releases if r.key in new_keys})
+    released = [r for r in releases if r.entry().key in new_keys]
+    owed = _debts({r.owner_id for r in released})
     offsets = []
-    for release in releases:
-        repaid = min(owed.get(release.owner_id, 0), release.amount_fen) if release.key in new_keys else 0
+    for release in released:
+        repaid = min(owed.get(release.owner_id, 0), release.amount_fen)
         if repaid:
             owed[release.owner_id] -= repaid
-            available, debt = Account("available", release.owner_id), Account("debt", release.owner_id)
-            offsets.append(Entry(f"offset:{release.key}", available, debt, repaid, release.source_id))
+            offsets.append(
+                Entry(
+                    PostingKind.OFFSET,
+                    release.source_id,
+                    release.owner_id,
+                    AccountName.AVAILABLE,
+                    AccountName.DEBT,
+                    repaid,
+                )
+            )
     post(offsets)
 
 
-def take_back(owner_id: UUID, *, amount_fen: int, key: str, source_id: UUID) -> None:
-    """Take released money back: from `available` as far as it goes, the rest as a booked debt."""
+def take_back(
+    owner_id: UUID, *, amount_fen: int, source_id: UUID, part: int = 0, kind: PostingKind = PostingKind.REVERSE
+) -> None:
+    """Take released money back: from `available` as far as it goes, the rest as a booked debt.
+
+    It makes up to two postings, of the parts `part` and `part + 1`.
+    """
     lock_books()
-    held = stored_balance(owner_id, "available")
-    parts = (("available", min(held, amount_fen)), ("debt", max(0, amount_fen - held)))
+    held = stored_balance(owner_id, AccountName.AVAILABLE)
+    parts = ((AccountName.AVAILABLE, min(held, amount_fen)), (AccountName.DEBT, max(0, amount_fen - held)))
     post(
         [
-            Entry(f"{key}:{name}", Account(name, owner_id), COMMISSION_EXPENSE, part, source_id)
-            for name, part in parts
-            if part
+            Entry(kind, source_id, owner_id, account, AccountName.COMMISSION_EXPENSE, fen, part + index)
+            for index, (account, fen) in enumerate(parts)
+            if fen
         ]
     )
 
 
-def stored_balance(owner_id: UUID, account: str) -> int:
+def stored_balance(owner_id: UUID, account: AccountName) -> int:
     """Return a stored balance; call it with the books locked when the answer decides something."""
     value = session().scalar(
         sa.select(Balance.balance_fen).where(Balance.owner_id == owner_id, Balance.account == account)
@@ -148,8 +180,14 @@ def figures(owner_ids: Iterable[UUID]) -> dict[UUID, Figures]:
     sums: dict[UUID, dict[str, int]] = {owner: {} for owner in owner_ids}
     if not sums:
         return {}
-    for owner, account, total in session().execute(_account_sums(list(sums))):
-        sums[owner][f"{account}_fen"] = -total if account == "debt" else total
+    both = legs().subquery()
+    query = (
+        sa.select(both.c.owner_id, both.c.account, sa.cast(sa.func.sum(both.c.amount_fen), sa.BigInteger))
+        .where(both.c.owner_id.in_(list(sums)))
+        .group_by(both.c.owner_id, both.c.account)
+    )
+    for owner, account, total in session().execute(query):
+        _add_figure(sums[owner], account, total)
     return {owner: Figures(**values) for owner, values in sums.items()}
 
 
@@ -160,61 +198,55 @@ def figures_of(owner_id: UUID) -> Figures:
 
 def totals() -> Figures:
     """Return the accounts of all promoters of the brand together."""
-    sums = {
-        f"{account}_fen": -total if account == "debt" else total
-        for account, total in session().execute(_grand_sums())
-        if account in PROMOTER_ACCOUNTS
-    }
+    both = legs().subquery()
+    total = sa.cast(sa.func.sum(both.c.amount_fen), sa.BigInteger)
+    sums: dict[str, int] = {}
+    for account, fen in session().execute(sa.select(both.c.account, total).group_by(both.c.account)):
+        _add_figure(sums, account, fen)
     return Figures(**sums)
 
 
-def statement(owner_id: UUID, *, account: str | None = None) -> sa.Select[Posting]:
+def statement(owner_id: UUID, *, account: AccountName | None = None) -> sa.Select[Posting]:
     """Return the query of the postings behind a promoter's figures, newest first."""
-    debit = sa.and_(Posting.debit_owner_id == owner_id, *_is(Posting.debit_account, account))
-    credit = sa.and_(Posting.credit_owner_id == owner_id, *_is(Posting.credit_account, account))
-    return sa.select(Posting).where(sa.or_(debit, credit)).order_by(Posting.posted_at.desc(), Posting.id.desc())
+    query = sa.select(Posting).where(Posting.owner_id == owner_id).order_by(Posting.position.desc())
+    if account is None:
+        return query
+    return query.where(sa.or_(Posting.debit == account, Posting.credit == account))
 
 
-def legs() -> sa.CompoundSelect[UUID, str, int]:
+def legs() -> sa.CompoundSelect[UUID, int, int]:
     """Return both sides of every posting: owner, account, signed amount (credit positive)."""
-    credit = sa.select(
-        Posting.credit_owner_id.label("owner_id"),
-        Posting.credit_account.label("account"),
-        Posting.amount_fen.label("amount_fen"),
-    )
-    debit = sa.select(Posting.debit_owner_id, Posting.debit_account, -Posting.amount_fen)
+    credit = sa.select(Posting.owner_id, Posting.credit.label("account"), Posting.amount_fen)
+    debit = sa.select(Posting.owner_id, Posting.debit, -Posting.amount_fen)
     return sa.union_all(credit, debit)
 
 
-def _account_sums(owner_ids: list[UUID]) -> sa.Select[UUID, str, int]:
-    both = legs().subquery()
-    return (
-        sa.select(both.c.owner_id, both.c.account, sa.cast(sa.func.sum(both.c.amount_fen), sa.BigInteger))
-        .where(both.c.owner_id.in_(owner_ids))
-        .group_by(both.c.owner_id, both.c.account)
-    )
+def account_of_figure(name: str) -> AccountName | None:
+    """Return the account whose figure has this name (`fee_fen`), or None for a name that is no figure's."""
+    return next((account for account, figure in _FIGURE_OF.items() if figure == name), None)
 
 
-def _grand_sums() -> sa.Select[str, int]:
-    both = legs().subquery()
-    return sa.select(both.c.account, sa.cast(sa.func.sum(both.c.amount_fen), sa.BigInteger)).group_by(both.c.account)
+def change_of(posting: Posting, account: AccountName) -> int:
+    """Return by how much a posting changes an account's figure, in fen; what is owed grows on the debit side."""
+    change = posting.amount_fen * ((posting.credit == account) - (posting.debit == account))
+    return -change if account == AccountName.DEBT else change
 
 
-def _is(column: sa.orm.InstrumentedAttribute[str], account: str | None) -> list[sa.ColumnElement[bool]]:
-    return [column == account] if account else []
+def _add_figure(sums: dict[str, int], account: int, total: int) -> None:
+    name = _FIGURE_OF.get(AccountName(account))
+    if name is not None:
+        sums[name] = -total if account == AccountName.DEBT else total
 
 
-def _row(entry: Entry, posted_at: datetime) -> dict[str, object]:
+def _columns(entries: list[Entry]) -> dict[str, object]:
     return {
-        "id": new_id(),
-        "business_key": entry.key,
-        "debit_account": entry.debit.name,
-        "debit_owner_id": entry.debit.owner_id,
-        "credit_account": entry.credit.name,
-        "credit_owner_id": entry.credit.owner_id,
-        "amount_fen": entry.amount_fen,
-        "source_id": entry.source_id,
-        "posted_at": posted_at,
+        "kinds": [int(entry.kind) for entry in entries],
+        "sources": [entry.source_id for entry in entries],
+        "parts": [entry.part for entry in entries],
+        "owners": [entry.owner_id for entry in entries],
+        "debits": [int(entry.debit) for entry in entries],
+        "credits": [int(entry.credit) for entry in entries],
+        "amounts": [entry.amount_fen for entry in entries],
     }
 
 
@@ -225,28 +257,28 @@ def _take_lock() -> bool:
 
 def _debts(owner_ids: set[UUID]) -> dict[UUID, int]:
     query = sa.select(Balance.owner_id, Balance.balance_fen).where(
-        Balance.owner_id.in_(owner_ids), Balance.account == "debt", Balance.balance_fen > 0
+        Balance.owner_id.in_(owner_ids), Balance.account == AccountName.DEBT, Balance.balance_fen > 0
     )
     return {row.owner_id: row.balance_fen for row in session().execute(query)} if owner_ids else {}
 
 
 def _move_balances(entries: Iterable[Entry]) -> None:
     """Change the stored balances, in the order of their keys, by what the entries come to."""
-    changes: dict[tuple[UUID, str], int] = defaultdict(int)
+    changes: dict[tuple[UUID, AccountName], int] = defaultdict(int)
     for entry in entries:
         for account, sign in ((entry.credit, 1), (entry.debit, -1)):
-            if account.owner_id is not None and account.name in STORED_ACCOUNTS:
+            if account in STORED_ACCOUNTS:
                 # A debt is what the promoter owes, so it grows on the debit side.
-                direction = -sign if account.name == "debt" else sign
-                changes[account.owner_id, account.name] += direction * entry.amount_fen
-    _increase([(owner, name, fen) for (owner, name), fen in sorted(changes.items()) if fen > 0])
-    _decrease([(owner, name, -fen) for (owner, name), fen in sorted(changes.items()) if fen < 0])
+                direction = -sign if account == AccountName.DEBT else sign
+                changes[entry.owner_id, account] += direction * entry.amount_fen
+    _increase([(owner, account, fen) for (owner, account), fen in sorted(changes.items()) if fen > 0])
+    _decrease([(owner, account, -fen) for (owner, account), fen in sorted(changes.items()) if fen < 0])
 
 
-def _increase(changes: list[tuple[UUID, str, int]]) -> None:
+def _increase(changes: list[tuple[UUID, AccountName, int]]) -> None:
     if not changes:
         return
-    rows = [{"owner_id": owner, "account": name, "balance_fen": fen} for owner, name, fen in changes]
+    rows = [{"owner_id": owner, "account": account, "balance_fen": fen} for owner, account, fen in changes]
     upsert = insert(Balance).values(rows)
     session().execute(
         upsert.on_conflict_do_update(
@@ -256,11 +288,15 @@ def _increase(changes: list[tuple[UUID, str, int]]) -> None:
     )
 
 
-def _decrease(changes: list[tuple[UUID, str, int]]) -> None:
+def _decrease(changes: list[tuple[UUID, AccountName, int]]) -> None:
     """Lower balances that have to be there; the table's own check keeps them from falling below zero."""
     if not changes:
         return
-    columns = (sa.column("owner_id", sa.Uuid()), sa.column("account", sa.Text()), sa.column("fen", sa.BigInteger()))
+    columns = (
+        sa.column("owner_id", sa.Uuid()),
+        sa.column("account", sa.SmallInteger()),
+        sa.column("fen", sa.BigInteger()),
+    )
     by = sa.values(*columns, name="by").data(changes)
     lowered = session().execute(
         sa.update(Balance)
@@ -271,6 +307,3 @@ def _decrease(changes: list[tuple[UUID, str, int]]) -> None:
     )
     if len(lowered.all()) != len(changes):
         raise LookupError("a balance that was to be lowered is not there")
-
-
-FIGURE_NAMES = tuple(field.name for field in fields(Figures))

@@ -18,7 +18,8 @@ from fanyong.tenancy import settings
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from tenants.ledger import service as ledger
-from tenants.ledger.service import Account, Entry, Release
+from tenants.ledger.models import AccountName, PostingKind
+from tenants.ledger.service import Entry, Release
 from tenants.members.models import Member
 from tenants.payouts.models import Withdrawal
 from tenants.promoters import service as promoters
@@ -115,7 +116,7 @@ def request_withdrawal(
     )
     session().add(withdrawal)
     session().flush()
-    _move(withdrawal, key="hold", debit="available", credit="in_transfer")
+    _move(withdrawal, PostingKind.HOLD, debit=AccountName.AVAILABLE, credit=AccountName.IN_TRANSFER)
     publish("withdrawal.requested", withdrawal, object_id=withdrawal.id, amount_fen=amount_fen)
     if amount_fen < settings.load(WithdrawalRules).auto_approve_below_fen:
         approve(withdrawal.id, actor=AUTOMATIC)
@@ -155,7 +156,7 @@ def on_transfer_paid(transfer: Transfer) -> None:
     withdrawal = _by_transfer(transfer)
     if withdrawal is not None and withdrawal.state == "approved":
         withdrawal.state, withdrawal.finished_at = "paid", brand_now()
-        _move(withdrawal, key="paid", debit="in_transfer", credit="paid")
+        _move(withdrawal, PostingKind.PAID, debit=AccountName.IN_TRANSFER, credit=AccountName.PAID)
         publish("withdrawal.paid", withdrawal, object_id=withdrawal.id, amount_fen=withdrawal.amount_fen)
 
 
@@ -202,10 +203,10 @@ def _check(member: Member, *, amount_fen: int, real_name: str | None) -> None:
     promoter = promoters.get_promoter(member.id)
     if promoter is not None and promoter.frozen_at is not None:
         raise PromoterFrozen
-    debt = ledger.stored_balance(member.id, "debt")
+    debt = ledger.stored_balance(member.id, AccountName.DEBT)
     if debt:
         raise WithdrawalBlockedByDebt(debt=yuan(debt))
-    available = ledger.stored_balance(member.id, "available")
+    available = ledger.stored_balance(member.id, AccountName.AVAILABLE)
     if amount_fen > available:
         raise NotEnoughAvailable(available=yuan(available))
     if amount_fen >= REAL_NAME_FROM_FEN and not (real_name or "").strip():
@@ -228,19 +229,11 @@ def _by_transfer(transfer: Transfer) -> Withdrawal | None:
     return session().get(Withdrawal, transfer.reference_id, with_for_update=True, populate_existing=True)
 
 
-def _move(withdrawal: Withdrawal, *, key: str, debit: str, credit: str) -> None:
-    owner = withdrawal.member_id
-    entry = Entry(
-        f"{key}:{withdrawal.id}",
-        Account(debit, owner),
-        Account(credit, owner),
-        withdrawal.amount_fen,
-        withdrawal.id,
-    )
-    ledger.post([entry])
+def _move(withdrawal: Withdrawal, kind: PostingKind, *, debit: AccountName, credit: AccountName) -> None:
+    ledger.post([Entry(kind, withdrawal.id, withdrawal.member_id, debit, credit, withdrawal.amount_fen)])
 
 
 def _return(withdrawal: Withdrawal, *, reason: str) -> None:
     withdrawal.reason, withdrawal.finished_at = reason, brand_now()
-    key, owner = f"return:{withdrawal.id}", withdrawal.member_id
-    ledger.release_to_available([Release(key, owner, "in_transfer", withdrawal.amount_fen, withdrawal.id)])
+    owner, held = withdrawal.member_id, AccountName.IN_TRANSFER
+    ledger.release_to_available([Release(PostingKind.RETURN, withdrawal.id, owner, held, withdrawal.amount_fen)])

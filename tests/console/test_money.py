@@ -101,7 +101,7 @@ def test_the_books_are_checked(owner: Browser, busy: Busy) -> None:
     assert answer["ok"] is True
     assert answer["problems"] == []
     with busy.till.owner() as connection:
-        connection.execute("UPDATE balance SET balance_fen = balance_fen + 1 WHERE account = 'available'")
+        connection.execute("UPDATE balance SET balance_fen = balance_fen + 1 WHERE account = 13")
     assert "Something is wrong with the books" in owner.get("/books?check=1")
 
 

@@ -29,7 +29,7 @@ def test_promoters_are_listed_with_their_figures(owner: Browser, busy: Busy) -> 
     assert "No promoter matches." in owner.get("/promoters?q=nobody")
     rows = {row[1]: row for row in owner.table("/promoters?format=csv")}
     assert rows["青松"][3] == "茉莉"
-    assert rows["茉莉"][8:] == ["20.00", "0.00", "15.00", "5.00", "0.00", "0.00"]
+    assert rows["茉莉"][8:] == ["20.00", "0.00", "15.00", "5.00", "0.00", "0.00", "0.00", "0.00"]
 
 
 def test_without_members_the_list_says_where_they_come_from(owner: Browser) -> None:

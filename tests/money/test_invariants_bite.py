@@ -24,44 +24,51 @@ RECOMPUTED = "10 computing an order again gives the same fen"
 CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     "a posting of nothing": (
         ["1 every posting moves an amount between two accounts"],
-        "UPDATE posting SET amount_fen = 0 WHERE business_key LIKE 'release:%'",
+        "UPDATE posting SET amount_fen = 0 WHERE kind = 3",
     ),
     "a posting from an account to itself": (
         ["1 every posting moves an amount between two accounts"],
-        "UPDATE posting SET debit_account = credit_account, debit_owner_id = credit_owner_id"
-        " WHERE business_key LIKE 'release:%'",
+        "UPDATE posting SET debit = credit WHERE kind = 3",
     ),
     "a posting to an account that does not exist": (
         ["1 every posting moves an amount between two accounts"],
-        "UPDATE posting SET credit_account = 'pocket' WHERE business_key LIKE 'paid:%'",
+        "UPDATE posting SET credit = 99 WHERE kind = 7",
     ),
-    "a promoter's account of nobody": (
+    "a posting between two accounts of the brand": (
         ["1 every posting moves an amount between two accounts"],
-        "UPDATE posting SET credit_owner_id = NULL WHERE business_key LIKE 'paid:%'",
+        "UPDATE posting SET debit = 2, credit = 3 WHERE kind = 7",
+    ),
+    "a posting of an unknown kind": (
+        ["1 every posting moves an amount between two accounts"],
+        "UPDATE posting SET kind = 99 WHERE kind = 7",
+    ),
+    "a posting of a stranger": (
+        ["11 every posting is of a member of this brand"],
+        "UPDATE posting SET owner_id = gen_random_uuid() WHERE kind = 7",
     ),
     "a balance that nobody posted": (
         ["1 a stored balance equals the sum of its postings"],
-        "UPDATE balance SET balance_fen = balance_fen + 1 WHERE account = 'available'",
+        "UPDATE balance SET balance_fen = balance_fen + 1 WHERE account = 13",
     ),
     "a balance that is gone": (
         ["1 a stored balance equals the sum of its postings"],
-        "DELETE FROM balance WHERE account = 'available'",
+        "DELETE FROM balance WHERE account = 13",
     ),
     "a debt that is forgotten": (
         ["1 a stored balance equals the sum of its postings"],
-        "UPDATE balance SET balance_fen = 0 WHERE account = 'debt'",
+        "UPDATE balance SET balance_fen = 0 WHERE account = 17",
     ),
     "money that no award explains": (
         ["2 commissions less reversals equal the promoter's accounts"],
-        "INSERT INTO posting SELECT gen_random_uuid(), 'gift', 'commission_expense', NULL, 'paid', '{promoter}', 5,"
-        " '{promoter}', now()",
+        "INSERT INTO posting SELECT max(position) + 1, 5, now(), gen_random_uuid(), '{promoter}', 12, 1, 15, 0"
+        " FROM posting",
     ),
     "an award that lost its posting": (
         [
             "2 commissions less reversals equal the promoter's accounts",
             "10 every award stands in the books with its amount",
         ],
-        "DELETE FROM posting WHERE business_key LIKE 'award:%'",
+        "DELETE FROM posting WHERE kind = 1",
     ),
     "an award of another amount": (
         ["10 every award stands in the books with its amount", RECOMPUTED],
@@ -91,7 +98,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     ),
     "an overdrawn account": (
         ["3 no account of a promoter is overdrawn"],
-        "UPDATE posting SET amount_fen = amount_fen + 100000 WHERE business_key LIKE 'paid:%'",
+        "UPDATE posting SET amount_fen = amount_fen + 100000 WHERE kind = 7",
     ),
     "a line that awards more than it cost": (
         ["4 commissions of a line never exceed what was paid for it"],
@@ -123,7 +130,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     ),
     "a release without its posting": (
         ["6 what is released was due, and was posted once"],
-        "DELETE FROM posting WHERE business_key LIKE 'release:%'",
+        "DELETE FROM posting WHERE kind = 3",
     ),
     "a posting whose release is forgotten": (
         ["6 what is released was due, and was posted once"],
@@ -131,11 +138,11 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     ),
     "a withdrawal that was never held": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
-        "DELETE FROM posting WHERE business_key LIKE 'hold:%'",
+        "DELETE FROM posting WHERE kind = 6",
     ),
     "a withdrawal that was paid and not booked": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
-        "DELETE FROM posting WHERE business_key LIKE 'paid:%'",
+        "DELETE FROM posting WHERE kind = 7",
     ),
     "a withdrawal that came back and was paid": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
@@ -143,7 +150,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     ),
     "a rejected withdrawal whose money is gone": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
-        "DELETE FROM posting WHERE business_key LIKE 'return:%'",
+        "DELETE FROM posting WHERE kind = 8",
     ),
     "a transfer of another amount": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
@@ -310,7 +317,8 @@ def test_what_is_spoiled_is_found_and_named(scene: Scene, monkeypatch: pytest.Mo
 )
 def test_what_is_append_only_cannot_be_changed(scene: Scene, table: str) -> None:
     """Neither by the brand's own role nor, without lifting the trigger, by the owner."""
-    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = gen_random_uuid()"):
+    column = "position" if table == "posting" else "id"
+    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), scene.till.work():
             session().execute(sa.text(statement))
         with scene.till.owner() as connection:

@@ -9,8 +9,21 @@ from pydantic import Field
 from tenants.api.schemas.common import Answer, Fen, Id, Page, PageQuery, Sku, Time
 from tenants.api.texts import mark as _
 
-AccountName = Literal["estimated", "frozen", "available", "in_transfer", "paid", "debt"]
-MovementKind = Literal["award", "receive", "release", "offset", "reverse", "hold", "paid", "return"]
+AccountName = Literal["estimated", "frozen", "available", "in_transfer", "paid", "tax_withheld", "debt"]
+MovementKind = Literal[
+    "award",
+    "receive",
+    "release",
+    "reverse",
+    "offset",
+    "hold",
+    "paid",
+    "return",
+    "tax",
+    "fee",
+    "write_off",
+    "adjust",
+]
 
 
 class Promoter(Answer):
@@ -27,6 +40,8 @@ class Promoter(Answer):
     available_fen: Fen = Field(examples=[5000], description=_("Can be withdrawn now."))
     in_transfer_fen: Fen = Field(examples=[0], description=_("In withdrawals that are not finished."))
     paid_fen: Fen = Field(examples=[20000], description=_("Has reached the wallet."))
+    tax_withheld_fen: Fen = Field(examples=[0], description=_("Withheld from withdrawals as tax."))
+    fee_fen: Fen = Field(examples=[0], description=_("What withdrawals cost so far."))
     debt_fen: Fen = Field(
         examples=[0],
         description=_("Owed to the shop because orders were refunded later; new commissions repay it first."),
@@ -103,13 +118,13 @@ class Change(Answer):
 class Movement(Answer):
     """One posting of the books, as far as it is one's own."""
 
-    id: Id
+    id: int = Field(examples=[4711], description=_("The posting's place in the shop's books; later ones are higher."))
     at: Time
     kind: MovementKind
     text: str = Field(examples=["Commission earned; it waits until the buyer has the goods."])
     amount_fen: Fen = Field(examples=[900])
     changes: list[Change]
-    source_id: Id = Field(description=_("The award, refund or withdrawal behind it."))
+    source_id: Id = Field(description=_("The award, order, refund, release or withdrawal behind it."))
 
 
 class StatementQuery(PageQuery):

@@ -21,7 +21,7 @@ from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
 from tenants.commissions.models import Accrual, Award
 from tenants.ledger import service as ledger
-from tenants.ledger.models import Posting
+from tenants.ledger.models import PROMOTER_ACCOUNTS, AccountName, Posting, PostingKind
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders.models import Order, OrderLine
@@ -70,9 +70,9 @@ def list_statement(query: schemas.StatementQuery) -> schemas.StatementPage:
     """Return a page of the postings behind the member's figures."""
     owner_id = current_member().id
     return schemas.StatementPage.of(
-        ledger.statement(owner_id, account=query.account),
+        ledger.statement(owner_id, account=AccountName[query.account.upper()] if query.account else None),
         number=query.page,
-        views=lambda rows: (_movement(row, owner_id) for row in rows),
+        views=lambda rows: (_movement(row) for row in rows),
     )
 
 
@@ -122,21 +122,16 @@ def _lines(line_ids: list[UUID]) -> dict[UUID, tuple[OrderLine, str]]:
     return {line.id: (line, number) for line, number in session().execute(query)}
 
 
-def _movement(posting: Posting, owner_id: UUID) -> schemas.Movement:
-    kind = posting.business_key.partition(":")[0]
-    sides = (
-        (posting.debit_account, posting.debit_owner_id, -posting.amount_fen),
-        (posting.credit_account, posting.credit_owner_id, posting.amount_fen),
-    )
+def _movement(posting: Posting) -> schemas.Movement:
+    kind = PostingKind(posting.kind).word
     changes = [
-        # What is owed is shown as a positive debt, and it grows on the debit side.
-        {"account": account, "change_fen": -change if account == "debt" else change}
-        for account, owner, change in sides
-        if owner == owner_id
+        {"account": account.word, "change_fen": ledger.change_of(posting, account)}
+        for account in PROMOTER_ACCOUNTS
+        if account in (posting.debit, posting.credit)
     ]
     return schemas.Movement.model_validate(
         {
-            "id": posting.id,
+            "id": posting.position,
             "at": posting.posted_at,
             "kind": kind,
             "text": str(words.MOVEMENTS[kind]),

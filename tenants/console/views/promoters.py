@@ -24,6 +24,7 @@ from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
 from tenants.console.labels import tier_reason
 from tenants.ledger import service as ledger
+from tenants.ledger.models import AccountName, PostingKind
 from tenants.ledger.service import FIGURE_NAMES
 from tenants.members import service as members
 from tenants.members.models import Member
@@ -117,6 +118,8 @@ def _page(member_id: UUID, *, problem: str = "") -> str:
         tier_reason=tier_reason,
         problem=problem,
         award_sentence=award_sentence,
+        account_word=lambda number: AccountName(number).word,
+        kind_word=lambda number: PostingKind(number).word,
         orders_of=_orders_of,
         figures_for=ledger.figures,
     )
@@ -124,7 +127,7 @@ def _page(member_id: UUID, *, problem: str = "") -> str:
 
 def _list(view: str, member_id: UUID, account: str) -> object:
     if view == "statement":
-        return paginate(ledger.statement(member_id, account=account or None))
+        return paginate(ledger.statement(member_id, account=ledger.account_of_figure(f"{account}_fen")))
     if view == "awards":
         return paginate(commissions.awards_of_member(member_id))
     if view == "team":
