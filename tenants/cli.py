@@ -13,10 +13,12 @@ from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.directory import live_tenants
 from fanyong.tenancy.runtime import in_tenant
 from tenants.invariants.service import check_books
+from tenants.ledger.sealing import verify
 from tenants.reconciliation.tasks import reconcile
 
 ledger = AppGroup("ledger", help="Prove the books of one brand or of all.")
 BRAND = click.option("--tenant", help="The brand's subdomain; without it, all brands.")
+ALL = click.option("--all", "_all", is_flag=True, help="All brands, which is the default.")
 
 
 def init_cli(app: Flask) -> None:
@@ -26,7 +28,8 @@ def init_cli(app: Flask) -> None:
 
 @ledger.command("check")
 @BRAND
-def check(tenant: str | None) -> None:
+@ALL
+def check(tenant: str | None, _all: bool) -> None:
     """Prove every invariant; exits with 1 and names each violation when one does not hold."""
     broken = 0
     for brand in _brands(tenant):
@@ -39,6 +42,25 @@ def check(tenant: str | None) -> None:
         broken += not report.ok
     if broken:
         raise click.ClickException(f"the books of {broken} brands violate an invariant")
+
+
+@ledger.command("verify")
+@BRAND
+@ALL
+def verify_command(tenant: str | None, _all: bool) -> None:
+    """Walk the chain of seals; exits with 1 and names the first posting that is not as it was sealed."""
+    broken = 0
+    for brand in _brands(tenant):
+        with in_tenant(brand):
+            found = verify()
+        state = f"BROKEN at {found.broken}" if found.broken else "ok"
+        click.echo(
+            f"{brand.slug}: {state} (seals {found.seals:,}, sealed {found.sealed:,}, unsealed {found.unsealed:,}, "
+            f"head {found.head})"
+        )
+        broken += found.broken is not None
+    if broken:
+        raise click.ClickException(f"the chain of {broken} brands is broken")
 
 
 @ledger.command("reconcile")

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from fanyong.payments.models import Refund, Transfer
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
-from tenants.commissions.models import Accrual, CommissionWork, OrderCommission
+from tenants.commissions.models import CommissionWork
+from tenants.commissions.releasing import due_buckets
 from tenants.orders.service import overdue
 from tenants.promoters.service import stale_count
 
@@ -27,7 +28,7 @@ def progress() -> Progress:
     underway = Refund.state.in_(("created", "processing"))
     transfers = Transfer.state.in_(("created", "processing"))
     counts = (
-        _count(CommissionWork, CommissionWork.done_at.is_(None), CommissionWork.error.is_(None)),
+        _count(CommissionWork, CommissionWork.error.is_(None)),
         _count(Refund, underway, Refund.problem.is_(None)),
         _count(Transfer, transfers, Transfer.problem.is_(None)),
         session().scalar(sa.select(sa.func.count()).select_from(overdue().subquery())) or 0,
@@ -35,7 +36,7 @@ def progress() -> Progress:
         stale_count(),
     )
     failing = (
-        _count(CommissionWork, CommissionWork.done_at.is_(None), CommissionWork.error.is_not(None)),
+        _count(CommissionWork, CommissionWork.error.is_not(None)),
         _count(Refund, underway, Refund.problem.is_not(None)),
         _count(Transfer, transfers, Transfer.problem.is_not(None)),
     )
@@ -43,13 +44,7 @@ def progress() -> Progress:
 
 
 def _due_releases() -> int:
-    query = (
-        sa.select(sa.func.count())
-        .select_from(Accrual)
-        .join(OrderCommission, OrderCommission.order_id == Accrual.order_id)
-        .where(Accrual.state == "frozen", Accrual.due_at <= brand_now(), OrderCommission.release_holds == 0)
-    )
-    return session().scalar(query) or 0
+    return session().scalar(sa.select(sa.func.count()).select_from(due_buckets(brand_now()).subquery())) or 0
 
 
 def _count(model: type, *where: sa.ColumnElement[bool]) -> int:

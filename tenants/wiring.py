@@ -8,10 +8,11 @@ from flask_babel import lazy_gettext as _l
 from fanyong.events import Handler
 from fanyong.jobs.tending import Tender
 from fanyong.superadmin import probes
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import session, unit_of_work
 from tenants.commissions import processing
 from tenants.commissions import service as commissions
 from tenants.invariants.service import check_books
+from tenants.ledger import sealing
 from tenants.ledger import service as ledger
 from tenants.members.models import Member
 from tenants.orders import refunds
@@ -32,12 +33,24 @@ SUBSCRIPTIONS: tuple[tuple[str, Handler], ...] = (
     ("transfer.canceled", payouts.on_transfer_ended_unpaid),
 )
 
+#: Postings that are sealed together while there is other work; the sums behind figures are then made in one go.
+SEALED_TOGETHER = 100_000
+
+
+def seal_behind() -> int:
+    """Seal the books, in large portions while commission work waits, so that it is not kept waiting."""
+    with unit_of_work():
+        busy = commissions.work_is_due()
+    return sealing.seal_books(at_least=SEALED_TOGETHER if busy else 1)
+
+
 TENDERS: dict[str, Tender] = {
     "orders": order_tasks.close_overdue,
     "commissions": processing.process_portion,
     "releases": processing.release_due,
     "tiers": promoters.reevaluate_stale,
     "reconciliation": reconciliation_tasks.reconcile_next_day,
+    "seals": seal_behind,
 }
 
 

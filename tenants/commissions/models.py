@@ -1,4 +1,4 @@
-"""Commissions: the work to be done, what was awarded, what was taken back, and how far each award has come."""
+"""Commissions: the work to be done, what was frozen, awarded and taken back, and when it becomes available."""
 
 from __future__ import annotations
 
@@ -7,45 +7,75 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fanyong.ids import new_id
+from fanyong.pluginhost.models import PluginActivation
 from fanyong.tenancy.database import TenantBase
-from tenants.members.models import Member
+from fanyong.values import explain_award
+
+
+class Attribution(TenantBase):
+    """What was frozen when an order was paid: who earns by which rules. Never changed."""
+
+    __tablename__ = "attribution"
+
+    order_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    #: None where the brand had no plan.
+    plan_version_id: Mapped[uuid.UUID | None]
+    #: The version of the compliance policy that said how many levels are allowed.
+    policy: Mapped[str]
+    #: `OrderFacts` as JSON; a text, because it is only ever read as a whole.
+    facts: Mapped[str]
+    frozen_at: Mapped[datetime]
 
 
 class CommissionWork(TenantBase):
-    """The inbox: one thing that happened to an order and has to reach the books, exactly once.
+    """The inbox: one thing that happened to an order and has to reach the books. A row is deleted with its effect.
 
-    `payload` is all that is needed, so that this feature never reads an order.
+    A paid order's facts stand in its attribution; `payload` is what the other kinds need.
     """
 
     __tablename__ = "commission_work"
-    __table_args__ = (
-        sa.CheckConstraint("kind IN ('paid', 'received', 'refunded')", name="kind"),
-        sa.Index("ix_commission_work_open", "order_id", "id", postgresql_where=sa.text("done_at IS NULL")),
-    )
+    __table_args__ = (sa.CheckConstraint("kind IN ('paid', 'received', 'refunded')", name="kind"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
     order_id: Mapped[uuid.UUID]
-    payload: Mapped[dict[str, Any]]
+    payload: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.clock_timestamp())
-    done_at: Mapped[datetime | None]
     error: Mapped[str | None]
-    try_count: Mapped[int] = mapped_column(default=0)
+    try_count: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
     next_try_at: Mapped[datetime] = mapped_column(server_default=sa.func.clock_timestamp())
 
 
+class OrderCommission(TenantBase):
+    """What the plan made of one order, and when it becomes the promoters': there once somebody needed it."""
+
+    __tablename__ = "order_commission"
+
+    order_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    #: When the awards were made; None while that work waits.
+    computed_at: Mapped[datetime | None]
+    #: When the awards are released; None before the buyer has the goods.
+    due_at: Mapped[datetime | None]
+    #: Reasons to hold the release: refunds under way, an admin's word. Each adds one and takes it away again.
+    release_holds: Mapped[int] = mapped_column(default=0)
+    plan_version_id: Mapped[uuid.UUID | None]
+    #: Who got nothing and why; None for nobody.
+    withheld: Mapped[list[Any] | None]
+
+
 class Award(TenantBase):
-    """A commission: who earns what of which line, by which rule of which plan version, and why. Never changed."""
+    """A commission: who earns what of which line, by which rule of which plan version, and why. Never changed.
+
+    The beneficiary is no foreign key: it would lock a member's row for every award. The books' check looks instead.
+    """
 
     __tablename__ = "award"
     __table_args__ = (
-        sa.UniqueConstraint("line_id", "plan_version_id", "rule", "beneficiary_id", "kind"),
-        sa.CheckConstraint("amount_fen > 0 AND amount_fen <= base_fen", name="amount"),
-        sa.Index("ix_award_order_id", "order_id"),
+        sa.UniqueConstraint("order_id", "line_id", "beneficiary_id", "rule"),
+        sa.CheckConstraint("amount_fen > 0", name="amount"),
         sa.Index("ix_award_beneficiary_id", "beneficiary_id", "id"),
     )
 
@@ -53,15 +83,29 @@ class Award(TenantBase):
     order_id: Mapped[uuid.UUID]
     line_id: Mapped[uuid.UUID]
     plan_version_id: Mapped[uuid.UUID]
-    rule: Mapped[str]
-    beneficiary_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Member.id))
-    kind: Mapped[str]
-    level: Mapped[int]
+    beneficiary_id: Mapped[uuid.UUID]
     base_fen: Mapped[int]
-    rate_bp: Mapped[int]
     amount_fen: Mapped[int]
-    explanation: Mapped[dict[str, Any]]
     awarded_at: Mapped[datetime]
+    rate_bp: Mapped[int] = mapped_column(sa.Integer)
+    level: Mapped[int] = mapped_column(sa.SmallInteger)
+    kind: Mapped[str]
+    rule: Mapped[str]
+    tier: Mapped[str]
+    #: What no column says; None for nothing.
+    details: Mapped[dict[str, Any] | None]
+
+    plan_version: Mapped[PluginActivation] = relationship(
+        primaryjoin=lambda: sa.orm.foreign(Award.plan_version_id) == PluginActivation.id,
+        viewonly=True,
+        lazy="selectin",
+    )
+
+    @property
+    def explanation(self) -> dict[str, Any]:
+        """All there is to say about the award, for `explain.award_sentence` and for people."""
+        plan = {"plan": self.plan_version.plugin, "plan_version": self.plan_version.number}
+        return {**explain_award(self), **plan}
 
 
 class AwardReversal(TenantBase):
@@ -77,40 +121,35 @@ class AwardReversal(TenantBase):
     award_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Award.id))
     refund_id: Mapped[uuid.UUID]
     amount_fen: Mapped[int]
+    #: Whether the money had been released already, so that it came out of the balance or became a debt.
+    after_release: Mapped[bool]
     reversed_at: Mapped[datetime]
 
 
-class Accrual(TenantBase):
-    """How far an award has come on its way to the promoter's balance; the work list of the release."""
+class ReleaseBucket(TenantBase):
+    """What one promoter gets at one moment, from any number of orders; released at once and never used again."""
 
-    __tablename__ = "accrual"
+    __tablename__ = "release_bucket"
     __table_args__ = (
-        sa.CheckConstraint("state IN ('estimated', 'frozen', 'released', 'reversed')", name="state"),
-        sa.CheckConstraint("remaining_fen >= 0", name="remaining"),
-        sa.CheckConstraint("state <> 'frozen' OR due_at IS NOT NULL", name="due"),
-        sa.Index("ix_accrual_due_at", "due_at", postgresql_where=sa.text("state = 'frozen'")),
-        sa.Index("ix_accrual_order_id", "order_id"),
+        sa.UniqueConstraint("due_at", "owner_id"),
+        sa.CheckConstraint("amount_fen >= 0", name="amount"),
+        sa.CheckConstraint("released_at >= due_at", name="released"),
+        sa.Index("ix_release_bucket_open", "due_at", "owner_id", postgresql_where=sa.text("released_at IS NULL")),
     )
 
-    award_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Award.id), primary_key=True)
-    order_id: Mapped[uuid.UUID]
-    line_id: Mapped[uuid.UUID]
-    beneficiary_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Member.id))
-    #: The award less what refunds took back.
-    remaining_fen: Mapped[int]
-    state: Mapped[str] = mapped_column(default="estimated")
-    due_at: Mapped[datetime | None]
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    due_at: Mapped[datetime]
+    owner_id: Mapped[uuid.UUID]
+    amount_fen: Mapped[int]
     released_at: Mapped[datetime | None]
 
 
-class OrderCommission(TenantBase):
-    """What the plan made of one order: the version that decided, who got nothing and why."""
+class ReleaseDetour(TenantBase):
+    """One promoter's part of an order that was held: it went its own way, to another moment than the order's."""
 
-    __tablename__ = "order_commission"
+    __tablename__ = "release_detour"
 
     order_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    plan_version_id: Mapped[uuid.UUID | None]
-    withheld: Mapped[list[Any]]
-    computed_at: Mapped[datetime | None]
-    #: Refunds asked for and not yet settled hold the release of the order's commissions.
-    release_holds: Mapped[int] = mapped_column(default=0)
+    owner_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    #: The bucket it is in now; None while it is held.
+    due_at: Mapped[datetime | None]

@@ -1,262 +1,170 @@
-"""Working the inbox off, and releasing what is due: the tenders of this feature.
+"""Working the inbox off: the tender of this feature.
 
-Each call is one transaction and does one portion. A crash before its commit leaves the row for the next call.
+A portion is one transaction: rows are claimed and deleted, orders computed, and only then the books locked for a few
+statements. What goes wrong rolls all of it back, and the portion is done again row by row, so that one row that cannot
+be worked off delays no other. A crash before the commit leaves every row for the next call.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import aliased
 
-from fanyong.ids import new_id
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.registry import PluginFailed
-from fanyong.tenancy.clock import brand_now, server_now
-from fanyong.tenancy.database import TenantBase, session, unit_of_work
-from fanyong.values import Award as AwardValue
-from fanyong.values import AwardProposal, OrderFacts
-from tenants.commissions import engine
-from tenants.commissions.models import Accrual, Award, AwardReversal, CommissionWork, OrderCommission
-from tenants.commissions.service import FACTS
-from tenants.ledger import service as ledger
-from tenants.ledger.models import AccountName, PostingKind
-from tenants.ledger.service import Entry, Release
+from fanyong.tenancy.clock import server_now
+from fanyong.tenancy.database import session, unit_of_work
+from tenants.commissions import awarding, holding, reversing
+from tenants.commissions.awarding import Computed, PaidOrder
+from tenants.commissions.holding import Receipt
+from tenants.commissions.models import CommissionWork
+from tenants.commissions.plans import propose
+from tenants.commissions.releasing import release_due
 
-#: Rows travel as parameters, so that the statement is compiled once.
-_INSERT_AWARDS = (
-    insert(TenantBase.metadata.tables[Award.__tablename__])
-    .on_conflict_do_nothing(
-        index_elements=[Award.line_id, Award.plan_version_id, Award.rule, Award.beneficiary_id, Award.kind]
-    )
-    .returning(Award.id)
-)
-WORK_CHUNK = 20
-RELEASE_CHUNK = 200
+__all__ = ["process_portion", "propose", "release_due"]
+
+log = logging.getLogger(__name__)
+#: Rows of one transaction at most; with less waiting a portion is smaller.
+PORTION = 2_000
 #: Pauses before failed work is tried again, in seconds; the last one repeats.
 RETRY_PAUSES = (5, 30, 120, 600, 3_600)
+MAX_ERROR = 500
+
+#: A receipt or a refund waits until its order was computed; claiming is deleting, the effect is in the same commit.
+_CLAIM = sa.text(
+    """
+    WITH chosen AS MATERIALIZED (
+        SELECT w.id FROM commission_work w
+         WHERE w.next_try_at <= clock_timestamp()
+           AND (w.kind = 'paid' OR EXISTS (SELECT FROM order_commission c
+                                            WHERE c.order_id = w.order_id AND c.computed_at IS NOT NULL))
+         ORDER BY w.id LIMIT :portion FOR UPDATE OF w SKIP LOCKED
+    ), claimed AS (
+        DELETE FROM commission_work w USING chosen WHERE w.id = chosen.id
+        RETURNING w.id, w.kind, w.order_id, w.payload, w.created_at, w.try_count
+    )
+    SELECT c.*, a.plan_version_id, a.facts FROM claimed c
+      LEFT JOIN attribution a ON a.order_id = c.order_id AND c.kind = 'paid'
+     ORDER BY c.id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed row of the inbox; of a paid order with its attribution."""
+
+    id: UUID
+    kind: str
+    order_id: UUID
+    payload: dict[str, Any] | None
+    created_at: datetime
+    try_count: int
+    plan_version_id: UUID | None
+    facts: str | None
+
+
+@dataclass
+class _Portion:
+    """What is being worked off, and what could not be."""
+
+    works: Sequence[Work]
+    failed: dict[UUID, Exception] = field(default_factory=dict)
 
 
 def process_portion() -> int:
-    """Work a few inbox rows off, the oldest of orders that have nothing older open; returns how many."""
-    with unit_of_work():
-        works = session().scalars(_next_works()).all()
-        if works:
-            ledger.lock_books()
-        for work in works:
-            _work_off(work)
-        return len(works)
-
-
-def release_due() -> int:
-    """Release a chunk of commissions whose time has come; returns how many."""
-    with unit_of_work():
-        ledger.lock_books()
-        now = brand_now()
-        due = session().scalars(_due(now)).all()
-        ledger.release_to_available(
-            [
-                Release(PostingKind.RELEASE, a.award_id, a.beneficiary_id, AccountName.FROZEN, a.remaining_fen)
-                for a in due
-            ]
-        )
-        for accrual in due:
-            accrual.state, accrual.released_at = "released", now
-        return len(due)
-
-
-def propose(plan: plugins.ActivePlugin, facts: OrderFacts) -> engine.Result:
-    """Ask a plan about an order and settle its answer; raises PluginFailed, also for an impossible answer."""
-    proposals = plan.ask_many("propose_awards", of=AwardProposal, facts=facts)
+    """Work inbox rows off, the oldest first, of orders whose payment was worked off; returns how many."""
     try:
-        return engine.settle(facts, proposals)
-    except engine.ImpossibleProposal as error:
-        raise PluginFailed(plugin=plan.plugin.name, hook="propose_awards", error=error) from error
+        return _work_off(_together)
+    except sa.exc.OperationalError:
+        # The server is away, or somebody else was faster: the next call finds everything as it was.
+        raise
+    except Exception:
+        log.exception("a portion failed and is done again row by row")
+        return _work_off(_one_by_one)
 
 
-def _work_off(work: CommissionWork) -> None:
-    """Bring one row into the books.
+def _work_off(way: Callable[[_Portion], None]) -> int:
+    with unit_of_work():
+        portion = _Portion([Work(*row) for row in session().execute(_CLAIM, {"portion": PORTION})])
+        if portion.works:
+            way(portion)
+            _put_back(portion)
+        return len(portion.works)
 
-    A plugin that raises leaves the row with its error for a later try; the order and its money are untouched.
-    """
-    work.try_count += 1
-    try:
-        with session().begin_nested():
-            _handle(work)
-    except PluginFailed as failure:
+
+def _together(portion: _Portion) -> None:
+    computed = []
+    for work in portion.works:
+        if work.kind == "paid":
+            try:
+                computed.append(compute(work))
+            except PluginFailed as failure:
+                portion.failed[work.id] = failure
+    _book(computed, portion.works)
+
+
+def _one_by_one(portion: _Portion) -> None:
+    for work in portion.works:
+        try:
+            with session().begin_nested():
+                _book([compute(work)] if work.kind == "paid" else [], [work])
+        except sa.exc.OperationalError:
+            raise
+        except Exception as error:
+            log.warning("work %s of order %s failed: %s", work.kind, work.order_id, error)
+            portion.failed[work.id] = error
+
+
+def compute(work: Work) -> Computed:
+    """Return what a paid order comes to; raises PluginFailed."""
+    if work.facts is None:
+        raise LookupError(f"order {work.order_id} was never frozen")
+    return awarding.compute(PaidOrder(work.order_id, work.plan_version_id, work.facts))
+
+
+def _book(computed: Sequence[Computed], works: Sequence[Work]) -> None:
+    """Bring everything into the books: payments, then receipts, then refunds, whose order makes no difference."""
+    if computed:
+        awarding.write(computed)
+    receipts = [
+        Receipt(work.order_id, datetime.fromisoformat(work.payload["due_at"]))
+        for work in works
+        if work.kind == "received" and work.payload
+    ]
+    if receipts:
+        holding.receive(receipts)
+    for work in works:
+        if work.kind == "refunded" and work.payload:
+            reversing.reverse(work.order_id, work.payload)
+
+
+def _put_back(portion: _Portion) -> None:
+    """Leave what failed in the inbox with its error, for a later try; each way of failing is recorded once."""
+    failures = {str(e): e for e in portion.failed.values() if isinstance(e, PluginFailed)}
+    for failure in failures.values():
         plugins.record_failure(failure)
-        work.error = str(failure)[:500]
-        pause = RETRY_PAUSES[min(work.try_count, len(RETRY_PAUSES)) - 1]
-        work.next_try_at = server_now() + timedelta(seconds=pause)
-    else:
-        work.done_at, work.error = server_now(), None
+    rows = [_failed_row(work, portion.failed[work.id]) for work in portion.works if work.id in portion.failed]
+    if rows:
+        session().execute(sa.insert(CommissionWork), rows)
 
 
-def _next_works() -> sa.Select[CommissionWork]:
-    older = aliased(CommissionWork)
-    blocked = sa.exists().where(
-        older.order_id == CommissionWork.order_id,
-        older.done_at.is_(None),
-        # The payment comes first whatever the ids say: they are of as many clocks as there are servers.
-        CommissionWork.kind != "paid",
-        sa.or_(older.kind == "paid", older.id < CommissionWork.id),
-    )
-    return (
-        sa.select(CommissionWork)
-        .where(
-            CommissionWork.done_at.is_(None),
-            CommissionWork.next_try_at <= sa.func.clock_timestamp(),
-            ~blocked,
-        )
-        .order_by(CommissionWork.id)
-        .limit(WORK_CHUNK)
-        .with_for_update(skip_locked=True, of=CommissionWork)
-    )
-
-
-def _due(now: datetime) -> sa.Select[Accrual]:
-    return (
-        sa.select(Accrual)
-        .join(OrderCommission, OrderCommission.order_id == Accrual.order_id)
-        .where(Accrual.state == "frozen", Accrual.due_at <= now, OrderCommission.release_holds == 0)
-        .order_by(Accrual.beneficiary_id, Accrual.award_id)
-        .limit(RELEASE_CHUNK)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _handle(work: CommissionWork) -> None:
-    if work.kind == "paid":
-        _award(work.payload)
-    elif work.kind == "received":
-        _receive(work.order_id, due_at=datetime.fromisoformat(work.payload["due_at"]))
-    else:
-        _reverse(work.payload)
-
-
-def _award(payload: dict[str, Any]) -> None:
-    facts = FACTS.validate_python(payload["facts"])
-    plan_version_id = payload["plan_version_id"]
-    result = engine.Result((), ())
-    if plan_version_id is not None:
-        plan = plugins.get_activation(UUID(plan_version_id))
-        result = propose(plan, facts)
-        _write_awards(facts, result.awards, plan=plan)
-    record = session().get_one(OrderCommission, facts.order_id)
-    record.withheld = [_json(asdict(item)) for item in result.withheld]
-    record.computed_at = brand_now()
-
-
-def _write_awards(facts: OrderFacts, awards: tuple[AwardValue, ...], *, plan: plugins.ActivePlugin) -> None:
-    """Write awards with their accruals and postings; awards that were written before are left out."""
-    if not awards:
-        return
-    rows = [_award_row(facts, award, plan=plan) for award in awards]
-    new_ids = set(session().scalars(_INSERT_AWARDS, rows))
-    new = [row for row in rows if row["id"] in new_ids]
-    if new:
-        session().execute(sa.insert(Accrual), [_accrual_row(row) for row in new])
-    ledger.post(
-        [
-            Entry(
-                PostingKind.AWARD,
-                row["id"],
-                row["beneficiary_id"],
-                AccountName.COMMISSION_EXPENSE,
-                AccountName.ESTIMATED,
-                row["amount_fen"],
-            )
-            for row in new
-        ]
-    )
-
-
-def _accrual_row(award: dict[str, Any]) -> dict[str, Any]:
+def _failed_row(work: Work, error: Exception) -> dict[str, Any]:
+    tries = work.try_count + 1
+    pause = RETRY_PAUSES[min(tries, len(RETRY_PAUSES)) - 1]
     return {
-        "award_id": award["id"],
-        "order_id": award["order_id"],
-        "line_id": award["line_id"],
-        "beneficiary_id": award["beneficiary_id"],
-        "remaining_fen": award["amount_fen"],
-        "state": "estimated",
+        "id": work.id,
+        "kind": work.kind,
+        "order_id": work.order_id,
+        "payload": work.payload,
+        "created_at": work.created_at,
+        "error": str(error).replace("\0", " ")[:MAX_ERROR] or type(error).__name__,
+        "try_count": tries,
+        "next_try_at": server_now() + timedelta(seconds=pause),
     }
-
-
-def _award_row(facts: OrderFacts, award: AwardValue, *, plan: plugins.ActivePlugin) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "order_id": facts.order_id,
-        "line_id": award.line_id,
-        "plan_version_id": plan.activation_id,
-        "rule": award.rule,
-        "beneficiary_id": award.beneficiary_id,
-        "kind": award.kind,
-        "level": award.level,
-        "base_fen": award.base_fen,
-        "rate_bp": award.rate_bp,
-        "amount_fen": award.amount_fen,
-        "explanation": {**award.explanation, "plan": plan.plugin.name, "plan_version": plan.number},
-        "awarded_at": facts.paid_at,
-    }
-
-
-def _receive(order_id: UUID, *, due_at: datetime) -> None:
-    query = sa.select(Accrual).where(Accrual.order_id == order_id, Accrual.state == "estimated")
-    entries = []
-    for accrual in session().scalars(query.order_by(Accrual.award_id).with_for_update()):
-        accrual.state, accrual.due_at = "frozen", due_at
-        entries.append(
-            Entry(
-                PostingKind.RECEIVE,
-                accrual.award_id,
-                accrual.beneficiary_id,
-                AccountName.ESTIMATED,
-                AccountName.FROZEN,
-                accrual.remaining_fen,
-            )
-        )
-    ledger.post(entries)
-
-
-def _reverse(payload: dict[str, Any]) -> None:
-    refund_id = UUID(payload["refund_id"])
-    for line in payload["lines"]:
-        query = (
-            sa.select(Award, Accrual)
-            .join(Accrual, Accrual.award_id == Award.id)
-            .where(Award.line_id == UUID(line["line_id"]))
-            .order_by(Award.id)
-            .with_for_update(of=Accrual)
-        )
-        for award, accrual in session().execute(query):
-            target = engine.reversed_to_date(
-                award.amount_fen, paid_fen=line["paid_fen"], refunded_fen=line["refunded_fen"]
-            )
-            amount = target - (award.amount_fen - accrual.remaining_fen)
-            if amount > 0:
-                _take_back(award, accrual, amount_fen=amount, refund_id=refund_id)
-
-
-def _take_back(award: Award, accrual: Accrual, *, amount_fen: int, refund_id: UUID) -> None:
-    reversal = AwardReversal(
-        id=new_id(), award_id=award.id, refund_id=refund_id, amount_fen=amount_fen, reversed_at=brand_now()
-    )
-    session().add(reversal)
-    accrual.remaining_fen -= amount_fen
-    if accrual.state == "released":
-        ledger.take_back(award.beneficiary_id, amount_fen=amount_fen, source_id=reversal.id)
-        return
-    shelf = AccountName.FROZEN if accrual.state == "frozen" else AccountName.ESTIMATED
-    expense = AccountName.COMMISSION_EXPENSE
-    ledger.post([Entry(PostingKind.REVERSE, reversal.id, award.beneficiary_id, shelf, expense, amount_fen)])
-    if accrual.remaining_fen == 0:
-        accrual.state = "reversed"
-
-
-def _json(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: item.hex if isinstance(item, UUID) else item for name, item in value.items()}

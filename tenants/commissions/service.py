@@ -1,7 +1,7 @@
-"""Commissions: queueing what happened to an order, and choosing the plan.
+"""Commissions: queueing what happened to an order, choosing the plan, and what there is to see.
 
 The books are reached through the inbox (`CommissionWork`): whoever changes an order writes a row in the same
-transaction, `processing` works the rows off. Nothing here knows orders; a payload says all.
+transaction, `processing` works the rows off. Nothing here knows orders; facts and payloads say all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
 from sqlalchemy.dialects.postgresql import insert
 
 from fanyong.compliance import service as compliance
@@ -22,12 +21,54 @@ from fanyong.jobs.wake import request_wake
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.models import PluginActivation
 from fanyong.pluginhost.registry import PluginFailed, registry
-from fanyong.tenancy.database import session
+from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.database import TenantBase, session
 from fanyong.values import OrderFacts
-from tenants.commissions.models import Accrual, Award, AwardReversal, CommissionWork, OrderCommission
+from tenants.commissions.attribution import attribution_of, decode_facts, encode_facts, facts_of
+from tenants.commissions.courses import Course, awards_of_member, courses_of
+from tenants.commissions.holding import hold_release
+from tenants.commissions.models import Attribution, Award, AwardReversal, CommissionWork, OrderCommission
+from tenants.ledger.board import leader_board, rank_of
 from tenants.promoters import service as promoters
 
-FACTS: TypeAdapter[OrderFacts] = TypeAdapter(OrderFacts)
+__all__ = [
+    "Course",
+    "RefundedLine",
+    "activate_plan",
+    "attribution_of",
+    "awards_of_member",
+    "awards_of_orders",
+    "bring_forward",
+    "commission_of_order",
+    "courses_of",
+    "current_plan",
+    "current_plan_version_id",
+    "decode_facts",
+    "encode_facts",
+    "facts_of",
+    "failing_work",
+    "hold_release",
+    "leader_board",
+    "open_work",
+    "queue_paid",
+    "queue_received",
+    "queue_refunded",
+    "rank_of",
+    "remaining_of",
+    "retry_failing_work",
+    "reversals_of",
+    "work_is_due",
+]
+
+
+#: Values travel as parameters, so that the statements are compiled once.
+_FROZEN = tuple(column.name for column in Attribution.__table__.columns)
+_FREEZE = (
+    insert(TenantBase.metadata.tables[Attribution.__tablename__])
+    .on_conflict_do_nothing()
+    .returning(Attribution.order_id)
+)
+_QUEUE = sa.insert(TenantBase.metadata.tables[CommissionWork.__tablename__])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +105,30 @@ def current_plan_version_id() -> UUID | None:
     return row.id if row else None
 
 
-def queue_paid(facts: OrderFacts, *, plan_version_id: UUID | None) -> None:
-    """Queue the awards of an order that was paid; `facts` and the plan version stay what they are now."""
-    session().execute(
-        insert(OrderCommission)
-        .values(order_id=facts.order_id, plan_version_id=plan_version_id, withheld=[], release_holds=0)
-        .on_conflict_do_nothing()
+def queue_paid(facts: OrderFacts, *, plan_version_id: UUID | None, policy: str = "") -> None:
+    """Freeze `facts` and the plan version of an order that was paid, and queue its awards; the second time nothing."""
+    row = Attribution(
+        order_id=facts.order_id,
+        plan_version_id=plan_version_id,
+        policy=policy,
+        facts=encode_facts(facts),
+        frozen_at=brand_now(),
     )
-    payload = {"facts": FACTS.dump_python(facts, mode="json"), "plan_version_id": _hex(plan_version_id)}
-    _queue(f"paid:{facts.order_id}", kind="paid", order_id=facts.order_id, payload=payload)
+    if session().scalar(_FREEZE, {column: getattr(row, column) for column in _FROZEN}):
+        _queue("paid", facts.order_id)
 
 
 def queue_received(order_id: UUID, *, due_at: datetime) -> None:
     """Queue the receipt of an order's goods: its commissions are released at `due_at`."""
-    _queue(f"received:{order_id}", kind="received", order_id=order_id, payload={"due_at": due_at.isoformat()})
+    _queue("received", order_id, {"due_at": due_at.isoformat()})
+
+
+def bring_forward(order_id: UUID, *, due_at: datetime) -> None:
+    """Queue that what is left of a received order's commissions is due at `due_at` already, never later than before.
+
+    It goes through the inbox as the receipt does, and so never comes before it.
+    """
+    queue_received(order_id, due_at=due_at)
 
 
 def queue_refunded(order_id: UUID, *, refund_id: UUID, lines: Sequence[RefundedLine]) -> None:
@@ -89,32 +140,12 @@ def queue_refunded(order_id: UUID, *, refund_id: UUID, lines: Sequence[RefundedL
             for line in lines
         ],
     }
-    _queue(f"refunded:{refund_id}", kind="refunded", order_id=order_id, payload=payload)
-
-
-def hold_release(order_id: UUID, *, change: int) -> None:
-    """Hold (+1) or let go (-1) the release of an order's commissions while a refund is under way."""
-    session().execute(
-        sa.update(OrderCommission)
-        .where(OrderCommission.order_id == order_id)
-        .values(release_holds=OrderCommission.release_holds + change)
-        .execution_options(synchronize_session=False)
-    )
+    _queue("refunded", order_id, payload)
 
 
 def awards_of_orders(order_ids: Iterable[UUID]) -> list[Award]:
     """Return the awards of orders, in the order they were made."""
     return list(session().scalars(sa.select(Award).where(Award.order_id.in_(list(order_ids))).order_by(Award.id)))
-
-
-def awards_of_member(member_id: UUID) -> sa.Select[Award, Accrual]:
-    """Return the query of a promoter's awards with how far each has come, newest first."""
-    return (
-        sa.select(Award, Accrual)
-        .join(Accrual, Accrual.award_id == Award.id)
-        .where(Award.beneficiary_id == member_id)
-        .order_by(Award.id.desc())
-    )
 
 
 def reversals_of(award_ids: Iterable[UUID]) -> dict[UUID, int]:
@@ -127,42 +158,49 @@ def reversals_of(award_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(session().execute(query).all())
 
 
+def remaining_of(order_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what is left of the awards of orders after refunds."""
+    query = sa.select(Award.order_id, Award.id, Award.amount_fen).where(Award.order_id.in_(list(order_ids)))
+    rows = session().execute(query).all()
+    taken = reversals_of([award_id for _order_id, award_id, _fen in rows])
+    remaining: dict[UUID, int] = {}
+    for order_id, award_id, fen in rows:
+        remaining[order_id] = remaining.get(order_id, 0) + fen - taken.get(award_id, 0)
+    return remaining
+
+
 def commission_of_order(order_id: UUID) -> OrderCommission | None:
-    """Return which plan decided an order and what was withheld, or None before it was paid."""
-    return session().get(OrderCommission, order_id)
+    """Return which plan decided an order and what was withheld; None before anything was worked out."""
+    return session().get(OrderCommission, order_id, populate_existing=True)
 
 
 def open_work() -> int:
     """Return how many inbox rows wait, those with an error included."""
-    count = session().scalar(sa.select(sa.func.count()).where(CommissionWork.done_at.is_(None)))
-    return count or 0
+    return session().scalar(sa.select(sa.func.count()).select_from(CommissionWork)) or 0
+
+
+def work_is_due() -> bool:
+    """Return whether the inbox has something that can be worked off now."""
+    due = sa.exists().where(CommissionWork.next_try_at <= sa.func.clock_timestamp())
+    return bool(session().scalar(sa.select(due)))
 
 
 def failing_work() -> list[CommissionWork]:
     """Return the inbox rows that could not be worked off so far, oldest first."""
-    query = sa.select(CommissionWork).where(CommissionWork.done_at.is_(None), CommissionWork.error.is_not(None))
-    return list(session().scalars(query.order_by(CommissionWork.id).limit(50)))
+    query = sa.select(CommissionWork).where(CommissionWork.error.is_not(None)).order_by(CommissionWork.id)
+    return list(session().scalars(query.limit(50)))
 
 
 def retry_failing_work() -> None:
     """Try everything that failed again at once; for an admin who has mended the cause."""
     session().execute(
         sa.update(CommissionWork)
-        .where(CommissionWork.done_at.is_(None))
         .values(next_try_at=sa.func.clock_timestamp())
         .execution_options(synchronize_session=False)
     )
     request_wake()
 
 
-def _queue(key: str, *, kind: str, order_id: UUID, payload: dict[str, Any]) -> None:
-    session().execute(
-        insert(CommissionWork)
-        .values(id=new_id(), key=key, kind=kind, order_id=order_id, payload=payload)
-        .on_conflict_do_nothing(index_elements=[CommissionWork.key])
-    )
+def _queue(kind: str, order_id: UUID, payload: dict[str, Any] | None = None) -> None:
+    session().execute(_QUEUE, {"id": new_id(), "kind": kind, "order_id": order_id, "payload": payload})
     request_wake()
-
-
-def _hex(value: UUID | None) -> str | None:
-    return value.hex if value else None

@@ -48,6 +48,7 @@ PAYMENT: Words = {
 ACCRUAL: Words = {
     "estimated": (_l("Estimated"), "yellow"),
     "frozen": (_l("Waiting for release"), "blue"),
+    "held": (_l("On hold"), "orange"),
     "released": (_l("Released"), "green"),
     "reversed": (_l("Taken back"), "secondary"),
 }

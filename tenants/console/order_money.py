@@ -11,7 +11,7 @@ from fanyong.payments.models import Refund
 from fanyong.tenancy.database import session
 from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
-from tenants.commissions.models import Accrual, Award
+from tenants.commissions.models import Award
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders import refunds
@@ -23,9 +23,8 @@ class AwardRow:
     """One award as it is shown."""
 
     award: Award
-    accrual: Accrual
+    course: commissions.Course
     member: Member
-    reversed_fen: int
     sentence: str
 
 
@@ -57,18 +56,19 @@ def money_of(order: Order) -> OrderMoney:
     """Return who earns what of an order."""
     found = commissions.awards_of_orders([order.id])
     record = commissions.commission_of_order(order.id)
-    withheld: list[dict[str, Any]] = list(record.withheld) if record else []
-    ids = {award.beneficiary_id for award in found} | {UUID(item["beneficiary_id"]) for item in withheld}
+    withheld: list[dict[str, Any]] = list(record.withheld or ()) if record else []
+    ids = {award.beneficiary_id for award in found} | {
+        UUID(item["beneficiary_id"]) for item in withheld if item["beneficiary_id"]
+    }
     people = members.get_members(ids)
-    taken_back = commissions.reversals_of([award.id for award in found])
+    courses = commissions.courses_of([award.id for award in found])
     rows: dict[UUID, list[AwardRow]] = defaultdict(list)
     for award in found:
         rows[award.line_id].append(
             AwardRow(
                 award,
-                session().get_one(Accrual, award.id),
+                courses[award.id],
                 people[award.beneficiary_id],
-                taken_back.get(award.id, 0),
                 award_sentence(award.explanation),
             )
         )
@@ -80,13 +80,13 @@ def money_of(order: Order) -> OrderMoney:
         computed=record is not None and record.computed_at is not None,
         had_plan=record is not None and record.plan_version_id is not None,
         awarded_fen=awarded,
-        kept_fen=awarded - sum(taken_back.values()),
+        kept_fen=awarded - sum(course.reversed_fen for course in courses.values()),
     )
 
 
 def _withheld(items: list[dict[str, Any]], people: dict[UUID, Member]) -> dict[UUID, list[WithheldRow]]:
     rows: dict[UUID, list[WithheldRow]] = defaultdict(list)
     for item in items:
-        member = people.get(UUID(item["beneficiary_id"]))
+        member = people.get(UUID(item["beneficiary_id"])) if item["beneficiary_id"] else None
         rows[UUID(item["line_id"])].append(WithheldRow(member, item["level"], item["rule"], item["reason"]))
     return rows

@@ -111,3 +111,53 @@ class Balance(TenantBase):
     owner_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True)
     balance_fen: Mapped[int]
+
+
+class Seal(TenantBase):
+    """A link of the chain over the books: so many postings in a row, each hashed together with all before it."""
+
+    __tablename__ = "seal"
+    __table_args__ = (
+        sa.CheckConstraint("number > 0 AND last_position >= first_position", name="range"),
+        sa.UniqueConstraint("last_position"),
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first_position: Mapped[int]
+    last_position: Mapped[int]
+    #: The SHA-256 of the last posting, which the next seal goes on from.
+    hash: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    #: The beginning of each posting's hash, so that the first one that was tampered with can be named.
+    row_hashes: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    sealed_at: Mapped[datetime]
+
+
+class AccountSum(TenantBase):
+    """What the sealed postings of one promoter add up to in one account; figures add what came after.
+
+    The sum is signed as postings are: money that entered is positive.
+    """
+
+    __tablename__ = "account_sum"
+
+    owner_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True)
+    fen: Mapped[int]
+
+
+class Earning(TenantBase):
+    """What the sealed postings brought one promoter in one period, for leader boards and trends.
+
+    Periods are `all`, a month (`m:2026-11`) or a day (`d:2026-11-22`) in the brand's time zone, by the posting's time.
+    """
+
+    __tablename__ = "earning"
+    __table_args__ = (sa.Index("ix_earning_board", "period", sa.text("net_fen DESC"), "owner_id"),)
+
+    period: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    earned_fen: Mapped[int]
+    reversed_fen: Mapped[int]
+    #: `earned_fen` less `reversed_fen`.
+    net_fen: Mapped[int]
+    awards: Mapped[int]

@@ -40,7 +40,7 @@ class Order(TenantBase):
     refunded_fen: Mapped[int] = mapped_column(default=0)
     idempotency_key: Mapped[str]
     request_hash: Mapped[str]
-    #: Who brought whom, tiers, plan version, levels and settlement window, frozen at payment (`OrderFacts` and more).
+    #: The after-sale window, frozen at payment; who earns what is in the commissions' own attribution.
     attribution: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -159,13 +159,8 @@ def on_payment_succeeded(intent: PaymentIntent) -> None:
     order.state, order.paid_at = "paid", brand_now()
     plan_version_id = commissions.current_plan_version_id()
     facts = _freeze(order, paid_at=order.paid_at)
-    order.attribution = {
-        "facts": commissions.FACTS.dump_python(facts, mode="json"),
-        "plan_version_id": plan_version_id.hex if plan_version_id else None,
-        "policy": compliance.POLICY_VERSION,
-        "window_days": settings.load(Settlement).window_days,
-    }
-    commissions.queue_paid(facts, plan_version_id=plan_version_id)
+    order.attribution = {"window_days": settings.load(Settlement).window_days}
+    commissions.queue_paid(facts, plan_version_id=plan_version_id, policy=compliance.POLICY_VERSION)
     _record_sale(order, paid_or_received="paid", amount_fen=facts.paid_goods_fen)
     publish("order.paid", order, object_id=order.id, total_fen=order.total_fen)
 
@@ -289,8 +284,8 @@ def _freeze(order: Order, *, paid_at: datetime) -> OrderFacts:
 
 def _record_sale(order: Order, *, paid_or_received: str, amount_fen: int) -> None:
     """Book a sale to the buyer and to whoever was frozen as level 1; locked in the order of ids."""
-    assert order.attribution is not None
-    facts = commissions.FACTS.validate_python(order.attribution["facts"])
+    facts = commissions.facts_of(order.id)
+    assert facts is not None
     figures: list[tuple[UUID, promoters.Figure]] = [
         (facts.buyer.member_id, "own_paid_fen" if paid_or_received == "paid" else "own_received_fen")
     ]

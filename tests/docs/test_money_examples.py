@@ -21,7 +21,8 @@ from plugins.tiers_flat import TIER_KEY
 from tenants.commissions import engine, processing
 from tenants.commissions import service as commissions
 from tenants.commissions.service import RefundedLine
-from tenants.invariants.service import CHECKS, check_books
+from tenants.invariants.checks import CHECKS
+from tenants.invariants.service import check_books
 from tenants.ledger import service as ledger
 from tenants.ledger.models import AccountName, Posting, PostingKind
 from tenants.ledger.service import Entry, Release

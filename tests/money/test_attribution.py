@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fanyong.tenancy.database import session
 from tenants.commissions import service as commissions
-from tenants.commissions.models import Accrual
+from tenants.commissions.models import ReleaseBucket
 from tenants.ledger.service import Figures
 from tenants.members import service as members
 from tenants.promoters import service as promoters
@@ -82,6 +82,7 @@ def test_whoever_got_nothing_is_on_record(till: Till) -> None:
     with till.work():
         record = commissions.commission_of_order(order_id)
         assert record is not None
+        assert record.withheld is not None
         assert [(item["level"], item["reason"]) for item in record.withheld] == [(1, "frozen"), (2, "not_promoter")]
     assert till.figures(parent) == till.figures(grandparent) == Figures()
     till.check()
@@ -96,8 +97,8 @@ def test_what_is_released_is_released_once(till: Till) -> None:
     till.settle()
     # Somebody puts the work list back as it was before: the posting's key says that it was done.
     with till.work():
-        for accrual in session().query(Accrual):
-            accrual.state, accrual.released_at = "frozen", None
+        for bucket in session().query(ReleaseBucket):
+            bucket.released_at = None
     till.release()
     assert till.figures(parent) == Figures(available_fen=1_000)
     till.check()

@@ -26,19 +26,26 @@ from tests.money.killed import COMMIT
 from tests.money.parts import Till
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMISSIONS, LEDGER = "tenants.commissions.processing", "tenants.ledger.service"
+COMMISSIONS, LEDGER = "tenants.commissions", "tenants.ledger.service"
 FLOWS, PAYMENTS, WECHAT = "fanyong.payments.flows", "fanyong.payments.service", "fanyong.wechat.provider"
 
 #: Where the worker dies: (function, before or after it, at which call).
 WORKER_POINTS: dict[str, tuple[str, str, int]] = {
-    "after a piece of work was claimed": (f"{COMMISSIONS}:_handle", "before", 1),
-    "after an order was computed": (f"{COMMISSIONS}:propose", "after", 1),
+    "after a portion was claimed": (f"{COMMISSIONS}.processing:_together", "before", 1),
+    "after an order was computed": (f"{COMMISSIONS}.processing:compute", "after", 1),
+    "before the books are locked": (f"{COMMISSIONS}.awarding:write", "before", 1),
+    "after the awards, before their postings": (f"{COMMISSIONS}.awarding:insert_awards", "after", 1),
+    "after the postings of the awards": (f"{LEDGER}:append", "after", 1),
     "after a posting, before the balances": (f"{LEDGER}:_move_balances", "before", 1),
     "after the balances": (f"{LEDGER}:_increase", "after", 1),
-    "after the awards, before the commit": (f"{COMMISSIONS}:_award", "after", 1),
-    "in a receipt": (f"{COMMISSIONS}:_receive", "after", 1),
-    "in a reversal": (f"{COMMISSIONS}:_take_back", "after", 1),
+    "after the awards, before the commit": (f"{COMMISSIONS}.awarding:write", "after", 1),
+    "in a receipt": (f"{COMMISSIONS}.holding:receive", "after", 1),
+    "before a receipt's buckets": (f"{COMMISSIONS}.buckets:put", "before", 1),
+    "in a reversal": (f"{COMMISSIONS}.reversing:take_back", "after", 1),
+    "before a reversal lowers its buckets": (f"{COMMISSIONS}.buckets:take", "before", 1),
+    "after buckets were claimed for release": (f"{COMMISSIONS}.releasing:release", "before", 1),
     "in a release": (f"{LEDGER}:release_to_available", "after", 1),
+    "while the books are sealed": ("tenants.ledger.sealing:_close", "after", 1),
     "between claim and refund call": (f"{FLOWS}:_refund", "before", 1),
     "between refund call and its answer": (f"{WECHAT}:WeChatProvider.refund", "after", 1),
     "after a refund was applied, before the commit": (f"{PAYMENTS}:apply_refund", "after", 1),

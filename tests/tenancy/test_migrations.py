@@ -154,8 +154,8 @@ def test_a_difference_to_the_models_is_seen(
     changes = {
         "ALTER TABLE {}.coupon ALTER active DROP NOT NULL": "column coupon.active",
         "ALTER TABLE {}.coupon ALTER amount_fen TYPE int": "column coupon.amount_fen",
-        "DROP INDEX {}.ix_accrual_due_at": "index",
-        "ALTER TABLE {}.accrual DROP CONSTRAINT ck_accrual_remaining": "constraint accrual.ck_accrual_remaining",
+        "DROP INDEX {}.ix_release_bucket_open": "index",
+        "ALTER TABLE {}.release_bucket DROP CONSTRAINT ck_release_bucket_amount": "constraint release_bucket",
         "ALTER TABLE {}.event ALTER created_at SET DEFAULT now()": "column event.created_at",
     }
     seen: set[str] = set()

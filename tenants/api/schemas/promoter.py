@@ -95,7 +95,7 @@ class Award(Answer):
     rate_bp: int = Field(examples=[1000], description=_("Hundredths of a percent."))
     amount_fen: Fen = Field(examples=[900])
     reversed_fen: Fen = Field(examples=[0], description=_("What refunds took back of it."))
-    state: Literal["estimated", "frozen", "released", "reversed"] = Field(examples=["frozen"])
+    state: Literal["estimated", "frozen", "held", "released", "reversed"] = Field(examples=["frozen"])
     awarded_at: Time
     due_at: Time | None = Field(description=_("When it can be withdrawn; null before the buyer has the goods."))
     released_at: Time | None = Field(examples=[None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from tenants.api.schemas.common import PageQuery
 from tenants.api.texts import mark as _
 from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
-from tenants.commissions.models import Accrual, Award
+from tenants.commissions.models import Award
 from tenants.ledger import service as ledger
 from tenants.ledger.models import PROMOTER_ACCOUNTS, AccountName, Posting, PostingKind
 from tenants.members import service as members
@@ -87,10 +88,9 @@ def list_team(query: schemas.TeamQuery) -> schemas.TeamPage:
     return schemas.TeamPage.of(downline, number=query.page, views=lambda rows: _team(rows, me))
 
 
-def _awards(rows: Sequence[tuple[Award, Accrual]]) -> Iterator[schemas.Award]:
-    lines = _lines([award.line_id for award, _accrual in rows])
-    reversed_fen = commissions.reversals_of([award.id for award, _accrual in rows])
-    for award, accrual in rows:
+def _awards(rows: Sequence[tuple[Award, str, int, datetime | None, datetime | None]]) -> Iterator[schemas.Award]:
+    lines = _lines([award.line_id for award, *_course in rows])
+    for award, state, reversed_fen, due_at, released_at in rows:
         line, order_number = lines[award.line_id]
         yield schemas.Award.model_validate(
             {
@@ -107,11 +107,11 @@ def _awards(rows: Sequence[tuple[Award, Accrual]]) -> Iterator[schemas.Award]:
                 "base_fen": award.base_fen,
                 "rate_bp": award.rate_bp,
                 "amount_fen": award.amount_fen,
-                "reversed_fen": reversed_fen.get(award.id, 0),
-                "state": accrual.state,
+                "reversed_fen": reversed_fen,
+                "state": state,
                 "awarded_at": award.awarded_at,
-                "due_at": accrual.due_at,
-                "released_at": accrual.released_at,
+                "due_at": due_at,
+                "released_at": released_at,
                 "explanation": {**award.explanation, "text": award_sentence(award.explanation)},
             }
         )

@@ -1,0 +1,153 @@
+"""Paid orders become awards: computed without a lock, then written with their postings in a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from fanyong.ids import new_id
+from fanyong.tenancy.bulk import copy_rows, jsonb
+from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.database import session
+from fanyong.values import OrderFacts, Withheld
+from tenants.commissions import engine, plans
+from tenants.commissions.attribution import decode_facts
+from tenants.commissions.models import OrderCommission
+from tenants.ledger import service as ledger
+from tenants.ledger.models import AccountName, PostingKind
+
+NOTHING = engine.Result((), ())
+_AWARD: dict[LiteralString, str] = {
+    "id": "uuid",
+    "order_id": "uuid",
+    "line_id": "uuid",
+    "plan_version_id": "uuid",
+    "beneficiary_id": "uuid",
+    "base_fen": "int8",
+    "amount_fen": "int8",
+    "awarded_at": "timestamptz",
+    "rate_bp": "int4",
+    "level": "int2",
+    "kind": "text",
+    "rule": "text",
+    "tier": "text",
+    "details": "jsonb",
+}
+_RECORD: dict[LiteralString, str] = {
+    "order_id": "uuid",
+    "computed_at": "timestamptz",
+    "release_holds": "int8",
+    "plan_version_id": "uuid",
+    "withheld": "jsonb",
+}
+_KNOWN = sa.select(OrderCommission.order_id, OrderCommission.computed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOrder:
+    """A paid order as its attribution has it."""
+
+    order_id: UUID
+    plan_version_id: UUID | None
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a plan came to for one order."""
+
+    facts: OrderFacts
+    plan_version_id: UUID | None
+    result: engine.Result
+
+
+def compute(order: PaidOrder) -> Computed:
+    """Ask the order's own plan version about its frozen facts; raises PluginFailed."""
+    facts = decode_facts(order.facts)
+    if order.plan_version_id is None:
+        return Computed(facts, None, NOTHING)
+    return Computed(facts, order.plan_version_id, plans.ready_plan(order.plan_version_id).ask(facts))
+
+
+def write(computed: Sequence[Computed]) -> None:
+    """Write the awards of orders with their postings; what was written before is left out."""
+    ledger.lock_books()
+    query = _KNOWN.where(OrderCommission.order_id.in_([order.facts.order_id for order in computed]))
+    known = dict(session().execute(query).all())
+    new = [order for order in computed if known.get(order.facts.order_id) is None]
+    now = brand_now()
+    awards = [row for order in new for row in _award_rows(order)]
+    insert_awards(awards)
+    ledger.append(
+        PostingKind.AWARD,
+        [(row[0], row[4], row[6], 0) for row in awards],
+        debit=AccountName.COMMISSION_EXPENSE,
+        credit=AccountName.ESTIMATED,
+        at=now,
+    )
+    copy_rows("order_commission", _RECORD, (_record(order, now) for order in new if order.facts.order_id not in known))
+    for order in new:
+        if order.facts.order_id in known:
+            _complete(order, now)
+
+
+def insert_awards(rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write award rows, all of them new."""
+    if rows:
+        copy_rows("award", _AWARD, rows)
+
+
+def _award_rows(order: Computed) -> Iterator[tuple[Any, ...]]:
+    facts = order.facts
+    order_id, paid_at, version_id = facts.order_id, facts.paid_at, order.plan_version_id
+    for award in order.result.awards:
+        yield (
+            new_id(),
+            order_id,
+            award.line_id,
+            version_id,
+            award.beneficiary_id,
+            award.base_fen,
+            award.amount_fen,
+            paid_at,
+            award.rate_bp,
+            award.level,
+            award.kind,
+            award.rule,
+            award.tier,
+            jsonb(award.details) if award.details else None,
+        )
+
+
+def _record(order: Computed, now: datetime) -> tuple[Any, ...]:
+    withheld = [_as_json(item) for item in order.result.withheld]
+    return order.facts.order_id, now, 0, order.plan_version_id, jsonb(withheld) if withheld else None
+
+
+def _complete(order: Computed, now: datetime) -> None:
+    """Fill in the record that a hold made before the order was computed."""
+    session().execute(
+        sa.update(OrderCommission)
+        .where(OrderCommission.order_id == order.facts.order_id)
+        .values(
+            computed_at=now,
+            plan_version_id=order.plan_version_id,
+            withheld=[_as_json(item) for item in order.result.withheld] or None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _as_json(item: Withheld) -> dict[str, Any]:
+    return {
+        "line_id": item.line_id.hex,
+        "beneficiary_id": item.beneficiary_id.hex if item.beneficiary_id else None,
+        "level": item.level,
+        "rule": item.rule,
+        "reason": item.reason,
+    }
