@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import starmap
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from fanyong.ids import new_id
 from fanyong.tenancy.bulk import copy_rows, jsonb
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
-from fanyong.values import OrderFacts, Withheld
-from tenants.commissions import engine, plans
+from fanyong.values import Award, Caps, OrderFacts, Withheld
+from tenants.commissions import engine, plans, spending
 from tenants.commissions.attribution import decode_facts
 from tenants.commissions.models import OrderCommission
 from tenants.ledger import service as ledger
@@ -40,12 +41,13 @@ _AWARD: dict[LiteralString, str] = {
 }
 _RECORD: dict[LiteralString, str] = {
     "order_id": "uuid",
+    "plan_version_id": "uuid",
     "computed_at": "timestamptz",
     "release_holds": "int8",
-    "plan_version_id": "uuid",
     "withheld": "jsonb",
+    "spending": "jsonb",
 }
-_KNOWN = sa.select(OrderCommission.order_id, OrderCommission.computed_at)
+_KNOWN = sa.text("SELECT order_id, computed_at FROM order_commission WHERE order_id = ANY(:orders)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ class Computed:
     facts: OrderFacts
     plan_version_id: UUID | None
     result: engine.Result
+    #: The plan's caps if it has limits over several orders, and where these stood before the order.
+    limits: Caps | None = None
+    standing: Mapping[str, Any] | None = None
 
 
 def compute(order: PaidOrder) -> Computed:
@@ -71,62 +76,88 @@ def compute(order: PaidOrder) -> Computed:
     facts = decode_facts(order.facts)
     if order.plan_version_id is None:
         return Computed(facts, None, NOTHING)
-    return Computed(facts, order.plan_version_id, plans.ready_plan(order.plan_version_id).ask(facts))
+    plan = plans.ready_plan(order.plan_version_id)
+    limits = plan.caps if spending.is_limited(plan.caps) else None
+    return Computed(facts, order.plan_version_id, plan.ask(facts), limits)
 
 
 def write(computed: Sequence[Computed]) -> None:
     """Write the awards of orders with their postings; what was written before is left out."""
     ledger.lock_books()
-    query = _KNOWN.where(OrderCommission.order_id.in_([order.facts.order_id for order in computed]))
-    known = dict(session().execute(query).all())
-    new = [order for order in computed if known.get(order.facts.order_id) is None]
+    known: dict[UUID, datetime | None] = dict(
+        session().execute(_KNOWN, {"orders": [order.facts.order_id for order in computed]}).all()
+    )
+    new = _within_limits([order for order in computed if known.get(order.facts.order_id) is None])
     now = brand_now()
-    awards = [row for order in new for row in _award_rows(order)]
+    awards = [(new_id(), order, award) for order in new for award in order.result.awards]
     insert_awards(awards)
     ledger.append(
         PostingKind.AWARD,
-        [(row[0], row[4], row[6], 0) for row in awards],
+        [(award_id, award.beneficiary_id, award.amount_fen, 0) for award_id, _order, award in awards],
         debit=AccountName.COMMISSION_EXPENSE,
         credit=AccountName.ESTIMATED,
         at=now,
     )
-    copy_rows("order_commission", _RECORD, (_record(order, now) for order in new if order.facts.order_id not in known))
+    copy_rows(
+        "order_commission", _RECORD, (_order_row(order, now) for order in new if order.facts.order_id not in known)
+    )
     for order in new:
         if order.facts.order_id in known:
             _complete(order, now)
 
 
-def insert_awards(rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write award rows, all of them new."""
-    if rows:
-        copy_rows("award", _AWARD, rows)
+def _within_limits(orders: Sequence[Computed]) -> Sequence[Computed]:
+    """Return orders with what the limits over several orders leave of their awards, one order after the other."""
+    limited = [
+        (order.facts, order.result, order.limits, order.plan_version_id)
+        for order in orders
+        if order.limits is not None and order.plan_version_id is not None
+    ]
+    if not limited:
+        return orders
+    counters = spending.read(limited)
+    held = {
+        facts.order_id: counters.hold(facts, result, caps=caps, version_id=version_id)
+        for facts, result, caps, version_id in limited
+    }
+    counters.write()
+    return [_held(order, *held[order.facts.order_id]) if order.limits is not None else order for order in orders]
 
 
-def _award_rows(order: Computed) -> Iterator[tuple[Any, ...]]:
+def _held(order: Computed, result: engine.Result, standing: Mapping[str, Any]) -> Computed:
+    return replace(order, result=result, standing=standing)
+
+
+def insert_awards(awards: Sequence[tuple[UUID, Computed, Award]]) -> None:
+    """Write awards, all of them new."""
+    if awards:
+        copy_rows("award", _AWARD, starmap(_award_row, awards))
+
+
+def _award_row(award_id: UUID, order: Computed, award: Award) -> tuple[Any, ...]:
     facts = order.facts
-    order_id, paid_at, version_id = facts.order_id, facts.paid_at, order.plan_version_id
-    for award in order.result.awards:
-        yield (
-            new_id(),
-            order_id,
-            award.line_id,
-            version_id,
-            award.beneficiary_id,
-            award.base_fen,
-            award.amount_fen,
-            paid_at,
-            award.rate_bp,
-            award.level,
-            award.kind,
-            award.rule,
-            award.tier,
-            jsonb(award.details) if award.details else None,
-        )
+    return (
+        award_id,
+        facts.order_id,
+        award.line_id,
+        order.plan_version_id,
+        award.beneficiary_id,
+        award.base_fen,
+        award.amount_fen,
+        facts.paid_at,
+        award.rate_bp,
+        award.level,
+        award.kind,
+        award.rule,
+        award.tier,
+        jsonb(award.details) if award.details else None,
+    )
 
 
-def _record(order: Computed, now: datetime) -> tuple[Any, ...]:
+def _order_row(order: Computed, now: datetime) -> tuple[Any, ...]:
     withheld = [_as_json(item) for item in order.result.withheld]
-    return order.facts.order_id, now, 0, order.plan_version_id, jsonb(withheld) if withheld else None
+    standing = jsonb(order.standing) if order.standing is not None else None
+    return order.facts.order_id, order.plan_version_id, now, 0, jsonb(withheld) if withheld else None, standing
 
 
 def _complete(order: Computed, now: datetime) -> None:
@@ -138,6 +169,7 @@ def _complete(order: Computed, now: datetime) -> None:
             computed_at=now,
             plan_version_id=order.plan_version_id,
             withheld=[_as_json(item) for item in order.result.withheld] or None,
+            spending=order.standing,
         )
         .execution_options(synchronize_session=False)
     )

@@ -7,12 +7,16 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fanyong.ids import new_id
 from fanyong.pluginhost.models import PluginActivation
 from fanyong.tenancy.database import TenantBase
 from fanyong.values import explain_award
+
+#: None is no value, and not the JSON text `null`.
+_NOTHING_IS_NULL = JSONB(none_as_null=True)
 
 
 class Attribution(TenantBase):
@@ -42,7 +46,7 @@ class CommissionWork(TenantBase):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
     order_id: Mapped[uuid.UUID]
-    payload: Mapped[dict[str, Any] | None]
+    payload: Mapped[dict[str, Any] | None] = mapped_column(_NOTHING_IS_NULL)
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.clock_timestamp())
     error: Mapped[str | None]
     try_count: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
@@ -63,7 +67,27 @@ class OrderCommission(TenantBase):
     release_holds: Mapped[int] = mapped_column(default=0)
     plan_version_id: Mapped[uuid.UUID | None]
     #: Who got nothing and why; None for nobody.
-    withheld: Mapped[list[Any] | None]
+    withheld: Mapped[list[Any] | None] = mapped_column(_NOTHING_IS_NULL)
+    #: Where the plan's limits over several orders stood before this one; None for a plan without.
+    spending: Mapped[dict[str, Any] | None] = mapped_column(_NOTHING_IS_NULL)
+
+
+class PlanSpending(TenantBase):
+    """What limits over several orders have let through: orders' awards less what refunds took back of them.
+
+    A promoter's day is counted over all plan versions that limit it, a budget for its plan version alone.
+    """
+
+    __tablename__ = "plan_spending"
+    __table_args__ = (sa.CheckConstraint("spent_fen >= 0", name="spent"),)
+
+    #: A promoter, or a plan version.
+    scope_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    #: `d:2026-11-22`, `m:2026-11` or `all`, in the brand's time zone, by the payments of the orders.
+    period: Mapped[str] = mapped_column(primary_key=True)
+    spent_fen: Mapped[int]
+    #: When an order first found too little left of a budget.
+    ran_out_at: Mapped[datetime | None]
 
 
 class Award(TenantBase):
@@ -93,7 +117,7 @@ class Award(TenantBase):
     rule: Mapped[str]
     tier: Mapped[str]
     #: What no column says; None for nothing.
-    details: Mapped[dict[str, Any] | None]
+    details: Mapped[dict[str, Any] | None] = mapped_column(_NOTHING_IS_NULL)
 
     plan_version: Mapped[PluginActivation] = relationship(
         primaryjoin=lambda: sa.orm.foreign(Award.plan_version_id) == PluginActivation.id,
