@@ -26,7 +26,7 @@ def test_a_reward_of_a_month_explains_itself(shop: Shop) -> None:
         periods.post(month, actor="test")
     shop.tend()
     headers = {"Authorization": f"Bearer {promoter.token}", "Accept-Language": "en"}
-    (award,) = promoter.client.get("/api/v1/promoter/awards", headers=headers).json["items"]
+    award, _of_the_order = promoter.client.get("/api/v1/promoter/awards", headers=headers).json["items"]
     assert (award["kind"], award["period"], award["state"], award["amount_fen"]) == (
         "period",
         month,

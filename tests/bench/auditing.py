@@ -14,7 +14,7 @@ from tenants.ledger.models import Posting
 from tenants.ledger.sealing import seal_books, verify
 from tests.bench import posted
 from tests.bench.figures import Figure, medians, seconds, side_by_side
-from tests.bench.lab import Lab
+from tests.bench.lab import Lab, be_patient
 
 #: 3 M postings in 10 seconds.
 GOAL = 300_000
@@ -52,10 +52,12 @@ def measure(lab: Lab, *, orders: int = 1_000_000, rounds: int = 3) -> list[Figur
 
 
 def _queries() -> None:
+    be_patient()
     assert not session().execute(sa.text(statement())).all()
 
 
 def _sum() -> None:
+    be_patient()
     session().scalar(sa.select(sa.func.sum(Posting.amount_fen)))
 
 

@@ -150,3 +150,10 @@ def add_members(count: int) -> list[UUID]:
 def members_of() -> list[UUID]:
     """Return the ids of the bound brand's members."""
     return list(session().scalars(sa.select(Member.id).order_by(Member.id)))
+
+
+def be_patient() -> None:
+    """Let the statements of this transaction take the time and the memory that the books' check takes for itself."""
+    session().execute(
+        sa.text("SELECT set_config('statement_timeout', '10min', true), set_config('work_mem', '64MB', true)")
+    )

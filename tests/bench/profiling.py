@@ -96,7 +96,7 @@ class Profile:
             try:
                 return function(*arguments)
             finally:
-                title = f"{name} {arguments[0]}" if arguments else name
+                title = f"{name} {arguments[0]}" if isinstance(arguments[0], str) else name
                 self._statements[title].append(time.perf_counter() - started)
 
         return timed

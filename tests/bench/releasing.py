@@ -25,7 +25,7 @@ from tenants.ledger.models import AccountName, Balance, Posting, PostingKind
 from tests.bench import posted
 from tests.bench.figures import Figure
 from tests.bench.hands import Hands, hands
-from tests.bench.lab import Lab
+from tests.bench.lab import Lab, be_patient
 from tests.bench.rows import LEVELS
 
 #: 1 M commissions in 10 seconds, and the longest a withdrawal may take in the meantime.
@@ -108,6 +108,7 @@ def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure
         shared = _released(lab, tenant, withdrawer, processing.release_due)
     with lab.inside(tenant):
         report = check_books()
+        be_patient()
         left = session().scalar(sa.select(sa.func.count()).where(ReleaseBucket.released_at.is_(None)))
     assert report.ok, report.problems
     assert left == 0
@@ -147,6 +148,7 @@ def _released(lab: Lab, tenant: Tenant, withdrawer: Hands | None, release: Calla
     """Release all that is due; with a withdrawer, while it withdraws."""
     open_ = ReleaseBucket.released_at.is_(None)
     with lab.inside(tenant):
+        be_patient()
         buckets = session().scalar(sa.select(sa.func.count()).where(open_)) or 0
         count = sa.text(
             "SELECT count(*) FROM award a JOIN order_commission o USING (order_id) WHERE o.due_at IN"
@@ -171,6 +173,7 @@ def _released(lab: Lab, tenant: Tenant, withdrawer: Hands | None, release: Calla
 
 def _at_once() -> int:
     with unit_of_work():
+        be_patient()
         ledger.lock_books()
         return int(session().execute(sa.text(_AT_ONCE)).rowcount)  # type: ignore[attr-defined]
 

@@ -32,23 +32,19 @@ PAUSE_SECONDS = 0.005
 WITHDRAWERS = 500
 
 
-def work_off(app: Flask, *, tenant: str, count: int = 0, portion: int = 0, profile: bool = False) -> dict[str, object]:
-    """Work so many inbox rows off, or all of them, in portions of a size of their own."""
-    found, watched = _tenant(app, tenant), Profile(on=profile)
-    usual = processing.PORTION
-    done = 0
-    try:
-        with watched.running():
-            while not count or done < count:
-                processing.PORTION = min(portion or usual, count - done if count else usual)
-                # A context for each portion, as the background has it.
-                with app.app_context(), tenant_scope(found):
-                    worked = processing.process_portion()
-                if not worked:
-                    break
-                done += worked
-    finally:
-        processing.PORTION = usual
+def work_off(
+    app: Flask, *, tenant: str, count: int = 0, portion: int = processing.PORTION, profile: bool = False
+) -> dict[str, object]:
+    """Work so many inbox rows off, or all of them, in portions; a negative count is nothing at all."""
+    found, watched, done = _tenant(app, tenant), Profile(on=profile), 0
+    with watched.running():
+        while not count or done < count:
+            # A context for each portion, as the background has it.
+            with app.app_context(), tenant_scope(found):
+                worked = processing.process_portion(limit=min(portion, count - done) if count else portion)
+            if not worked:
+                break
+            done += worked
     return {"done": done, "profile": watched.as_text(orders=done)}
 
 
@@ -66,18 +62,13 @@ def work_brands_off(app: Flask, *, tenants: list[str], whole: bool) -> int:
 
 def sell_and_post(app: Flask, *, tenant: str, plan: str, people: list[str], count: int, batch: int) -> int:
     """Queue paid orders of one upline, so many a transaction, and work the inbox off after each."""
-    found, upline = _tenant(app, tenant), [UUID(person) for person in people]
-    usual, done = processing.PORTION, 0
-    processing.PORTION = batch
-    try:
-        for _ in range(0, count, batch):
-            with app.app_context(), tenant_scope(found):
-                with unit_of_work():
-                    for _ in range(batch):
-                        commissions.queue_paid(make_order(upline, paid_fen=19_900), plan_version_id=UUID(plan))
-                done += processing.process_portion()
-    finally:
-        processing.PORTION = usual
+    found, upline, done = _tenant(app, tenant), [UUID(person) for person in people], 0
+    for _ in range(0, count, batch):
+        with app.app_context(), tenant_scope(found):
+            with unit_of_work():
+                for _ in range(batch):
+                    commissions.queue_paid(make_order(upline, paid_fen=19_900), plan_version_id=UUID(plan))
+            done += processing.process_portion(limit=batch)
     return done
 
 

@@ -150,12 +150,11 @@ _ALL = (
         _tests("money/test_attribution.py"),
     ),
     Mutant(
-        "works a refund off before its order",
+        "forgets what could not be worked off",
         _PROCESSING,
-        "AND (w.kind = 'paid' OR EXISTS (SELECT FROM order_commission c\n"
-        "                                            WHERE c.order_id = w.order_id AND c.computed_at IS NOT NULL))",
+        "            _put_back(portion)\n",
         "",
-        _tests("money/test_killed.py", "money/test_attribution.py", "money/test_races.py"),
+        _tests("pluginhost/test_containment.py"),
     ),
     Mutant(
         "believes any amount",
@@ -166,10 +165,10 @@ _ALL = (
     ),
     Mutant(
         "believes any merchant",
-        _PAYMENTS,
-        "if fact.mchid != mchid or fact.appid != appid:",
-        "if fact.appid != appid:",
-        _tests("money/test_callbacks.py"),
+        "platform/fanyong/wechat/callbacks.py",
+        '    if (resource.get("mchid") or resource.get("mch_id")) != credentials.mchid:',
+        '    if not (resource.get("mchid") or resource.get("mch_id")):',
+        _trials(4, "callback-forged"),
     ),
     Mutant(
         "lets a transfer end twice",

@@ -47,6 +47,14 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
         ["1 every posting moves an amount between two accounts"],
         "UPDATE posting SET kind = 99 WHERE kind = 7",
     ),
+    "a limit that counts what nobody earned": (
+        ["4 limits over several orders count what they let through"],
+        "INSERT INTO plan_spending (scope_id, period, spent_fen) VALUES ('{promoter}', 'd:2026-11-22', 1)",
+    ),
+    "a reward of a month that nobody looked at": (
+        ["10 every posted reward of a month stands in the books once"],
+        "UPDATE award SET kind = 'period'",
+    ),
     "a posting of a stranger": (
         ["11 every posting is of a member of this brand"],
         "UPDATE posting SET owner_id = gen_random_uuid() WHERE kind = 7",
