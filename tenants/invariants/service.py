@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.registry import PluginFailed
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import session, take_minutes
 from fanyong.values import OrderFacts
 from tenants.commissions import engine, plans
 from tenants.commissions import service as commissions
@@ -24,8 +24,6 @@ from tenants.invariants.checks import CHECKS, statement
 
 #: How many orders a check computes again; the newest ones.
 RECOMPUTED_ORDERS = 500
-#: Books of millions of postings take longer than any request, and are added up in memory.
-_PATIENTLY = "SELECT set_config('statement_timeout', '10min', true), set_config('work_mem', '64MB', true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,8 @@ class Report:
 
 def check_books() -> Report:
     """Run every invariant over the bound brand's books, as of one moment."""
-    session().execute(sa.text(_PATIENTLY))
+    # Books of millions of postings take longer than any request may.
+    take_minutes()
     problems = [f"{name}: {line}" for name, line in session().execute(sa.text(statement()))]
     recomputed, differing = _recompute()
     problems += [f"10 computing an order again gives the same fen: {line}" for line in differing]
