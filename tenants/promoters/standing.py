@@ -30,7 +30,7 @@ class Structure:
     def decide(self, facts: TierFacts) -> str | None:
         """Return the tier a member should hold; raises PluginFailed for an answer that is none."""
         wanted = self.active.ask("decide_tier", facts=facts)
-        known = {tier.key for tier in self.tiers}
+        known = [tier.key for tier in self.tiers]
         if wanted is not None and not (isinstance(wanted, str) and wanted.isprintable() and wanted in known):
             raise PluginFailed(plugin=self.active.plugin.name, hook="decide_tier", error=LookupError(wanted))
         return wanted

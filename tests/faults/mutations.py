@@ -115,7 +115,7 @@ _ALL = (
     Mutant(
         "forgets a debt when money comes",
         _LEDGER,
-        "repaid = min(owed.get(release.owner_id, 0), release.amount_fen)",
+        "repaid = min(owed.setdefault(owner_id, debt_fen), amount_fen)",
         "repaid = 0",
         _tests("money/test_provider_trouble.py"),
     ),

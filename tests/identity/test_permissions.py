@@ -34,6 +34,7 @@ TABLE: dict[str, set[str]] = {
     "brand:promoters:read": {"owner", "operator", "finance"},
     "brand:promoters:review": {"owner", "operator"},
     "brand:reconciliation:write": {"owner", "finance"},
+    "brand:rewards:post": {"owner", "finance"},
     "brand:settings:read": {"owner"},
     "brand:settings:write": {"owner"},
     "brand:staff:write": {"owner"},
