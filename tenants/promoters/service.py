@@ -99,7 +99,7 @@ def people(member_ids: Sequence[UUID], *, first_level: int, paid_at: datetime | 
     if not member_ids:
         return ()
     rows = {p.member_id: p for p in session().scalars(sa.select(Promoter).where(Promoter.member_id.in_(member_ids)))}
-    ranks = {tier.key: tier.rank for tier in tiers_to_show()}
+    ranks = {tier.key: tier.rank for tier in tiers_to_show() if isinstance(tier.key, str)}
     sold = month_sales(member_ids, span=month_of(day_of(paid_at or brand_now())))
     return tuple(
         _person(member_id, rows.get(member_id), level=level, ranks=ranks, month_fen=sold.get(member_id, 0))
