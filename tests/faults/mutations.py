@@ -46,7 +46,6 @@ class Mutant:
 
 
 _RULES = _tests("money/test_rules.py")
-_RACES = _tests("money/test_races.py")
 
 _ALL = (
     Mutant(
@@ -96,7 +95,7 @@ _ALL = (
         _REVERSING,
         "amount = target - place.reversed_fen",
         "amount = target",
-        _RACES,
+        _tests("money/test_races.py::test_two_refunds_of_the_last_piece_at_once"),
     ),
     Mutant(
         "takes back more than is available",
@@ -117,7 +116,7 @@ _ALL = (
         _LEDGER,
         "repaid = min(owed.setdefault(owner_id, debt_fen), amount_fen)",
         "repaid = 0",
-        _tests("money/test_provider_trouble.py"),
+        _tests("money/test_provider_trouble.py::test_money_that_comes_back_repays_the_debt_first"),
     ),
     Mutant(
         "posts without the books lock",
@@ -125,7 +124,7 @@ _ALL = (
         "session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, "
         "sa.func.hashtext(sa.func.current_schema()))))",
         "session().execute(sa.select(1))",
-        _RACES,
+        _tests("money/test_races.py::test_one_withdrawal_asked_for_ten_times_at_once"),
     ),
     Mutant(
         "releases before the time",
@@ -175,7 +174,7 @@ _ALL = (
         _PAYMENTS,
         '    if transfer.state in FINAL_TRANSFER_STATES:\n        return "already"\n',
         "",
-        _RACES,
+        _tests("money/test_races.py::test_approve_and_reject_at_once"),
     ),
     Mutant(
         "takes a new number when it tries again",
@@ -197,28 +196,30 @@ _ALL = (
         _FLOWS,
         "    if transfer.try_count > 1:\n",
         "    if transfer.try_count > 99:\n",
-        _tests("money/test_provider_trouble.py"),
+        _tests(
+            "money/test_provider_trouble.py::test_a_transfer_whose_answer_was_lost_is_asked_about_before_it_is_repeated"
+        ),
     ),
     Mutant(
         "forgets which withdrawals were asked for",
         _WITHDRAWALS,
         "    withdrawal.idempotency_key, withdrawal.device_id = idempotency_key, device_id",
         "    withdrawal.idempotency_key, withdrawal.device_id = withdrawal.id.hex, device_id",
-        _RACES,
+        _tests("money/test_races.py::test_one_withdrawal_asked_for_ten_times_at_once"),
     ),
     Mutant(
         "lets a debtor withdraw",
         _QUOTING,
         "    if debt:\n        return errors.WithdrawalBlockedByDebt",
         "    if debt < 0:\n        return errors.WithdrawalBlockedByDebt",
-        _tests("money/test_provider_trouble.py"),
+        _tests("money/test_provider_trouble.py::test_money_that_comes_back_repays_the_debt_first"),
     ),
     Mutant(
         "keeps the money of a failed transfer",
         _SETTLING,
         "    books.give_back(withdrawal)\n",
         "",
-        _RACES,
+        _tests("money/test_races.py::test_approve_and_reject_at_once"),
     ),
     Mutant(
         "taxes each withdrawal by itself",
@@ -232,14 +233,14 @@ _ALL = (
         _REFUNDS,
         "    order.refunded_fen -= record.amount_fen\n    commissions.hold_release(order.id, change=-1)\n",
         "    order.refunded_fen -= record.amount_fen\n",
-        _tests("money/test_provider_trouble.py", "money/test_callbacks.py", "settlement", "orders"),
+        _tests("money/test_provider_trouble.py::test_a_refused_refund_gives_the_pieces_back"),
     ),
     Mutant(
         "keeps what came for a closed order",
         _ORDERS,
         '        payments.create_refund(intent, amount_fen=intent.amount_fen, reason="order closed before payment")\n',
         "",
-        _tests("money/test_provider_trouble.py"),
+        _tests("money/test_provider_trouble.py::test_a_payment_after_the_close_is_given_back"),
     ),
     Mutant(
         "goes by its own clock",

@@ -18,7 +18,9 @@ def test_a_bug_fits_where_it_is_to_be_planted(mutant: Mutant) -> None:
     planted = mutant.planted_in(honest)
     assert ast.dump(ast.parse(planted)) != ast.dump(ast.parse(honest)), "another text, and another program"
     if mutant.found_by[0] == "pytest":
-        assert all((ROOT / path).exists() for path in mutant.found_by[1:])
+        for path, _, test in (part.partition("::") for part in mutant.found_by[1:]):
+            assert (ROOT / path).exists()
+            assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8")
     else:
         assert set(mutant.found_by[mutant.found_by.index("--class") + 1 :]) <= set(CLASSES)
 
