@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from fanyong.ids import new_id
 from fanyong.tenancy.bulk import copy_rows, jsonb
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
-from fanyong.values import OrderFacts, Withheld
+from fanyong.values import Award, OrderFacts, Withheld
 from tenants.commissions import engine, plans
 from tenants.commissions.attribution import decode_facts
 from tenants.commissions.models import OrderCommission
@@ -40,12 +41,12 @@ _AWARD: dict[LiteralString, str] = {
 }
 _RECORD: dict[LiteralString, str] = {
     "order_id": "uuid",
+    "plan_version_id": "uuid",
     "computed_at": "timestamptz",
     "release_holds": "int8",
-    "plan_version_id": "uuid",
     "withheld": "jsonb",
 }
-_KNOWN = sa.select(OrderCommission.order_id, OrderCommission.computed_at)
+_KNOWN = sa.text("SELECT order_id, computed_at FROM order_commission WHERE order_id = ANY(:orders)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,56 +78,57 @@ def compute(order: PaidOrder) -> Computed:
 def write(computed: Sequence[Computed]) -> None:
     """Write the awards of orders with their postings; what was written before is left out."""
     ledger.lock_books()
-    query = _KNOWN.where(OrderCommission.order_id.in_([order.facts.order_id for order in computed]))
-    known = dict(session().execute(query).all())
+    known: dict[UUID, datetime | None] = dict(
+        session().execute(_KNOWN, {"orders": [order.facts.order_id for order in computed]}).all()
+    )
     new = [order for order in computed if known.get(order.facts.order_id) is None]
     now = brand_now()
-    awards = [row for order in new for row in _award_rows(order)]
+    awards = [(new_id(), order, award) for order in new for award in order.result.awards]
     insert_awards(awards)
     ledger.append(
         PostingKind.AWARD,
-        [(row[0], row[4], row[6], 0) for row in awards],
+        [(award_id, award.beneficiary_id, award.amount_fen, 0) for award_id, _order, award in awards],
         debit=AccountName.COMMISSION_EXPENSE,
         credit=AccountName.ESTIMATED,
         at=now,
     )
-    copy_rows("order_commission", _RECORD, (_record(order, now) for order in new if order.facts.order_id not in known))
+    copy_rows(
+        "order_commission", _RECORD, (_order_row(order, now) for order in new if order.facts.order_id not in known)
+    )
     for order in new:
         if order.facts.order_id in known:
             _complete(order, now)
 
 
-def insert_awards(rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write award rows, all of them new."""
-    if rows:
-        copy_rows("award", _AWARD, rows)
+def insert_awards(awards: Sequence[tuple[UUID, Computed, Award]]) -> None:
+    """Write awards, all of them new."""
+    if awards:
+        copy_rows("award", _AWARD, starmap(_award_row, awards))
 
 
-def _award_rows(order: Computed) -> Iterator[tuple[Any, ...]]:
+def _award_row(award_id: UUID, order: Computed, award: Award) -> tuple[Any, ...]:
     facts = order.facts
-    order_id, paid_at, version_id = facts.order_id, facts.paid_at, order.plan_version_id
-    for award in order.result.awards:
-        yield (
-            new_id(),
-            order_id,
-            award.line_id,
-            version_id,
-            award.beneficiary_id,
-            award.base_fen,
-            award.amount_fen,
-            paid_at,
-            award.rate_bp,
-            award.level,
-            award.kind,
-            award.rule,
-            award.tier,
-            jsonb(award.details) if award.details else None,
-        )
+    return (
+        award_id,
+        facts.order_id,
+        award.line_id,
+        order.plan_version_id,
+        award.beneficiary_id,
+        award.base_fen,
+        award.amount_fen,
+        facts.paid_at,
+        award.rate_bp,
+        award.level,
+        award.kind,
+        award.rule,
+        award.tier,
+        jsonb(award.details) if award.details else None,
+    )
 
 
-def _record(order: Computed, now: datetime) -> tuple[Any, ...]:
+def _order_row(order: Computed, now: datetime) -> tuple[Any, ...]:
     withheld = [_as_json(item) for item in order.result.withheld]
-    return order.facts.order_id, now, 0, order.plan_version_id, jsonb(withheld) if withheld else None
+    return order.facts.order_id, order.plan_version_id, now, 0, jsonb(withheld) if withheld else None
 
 
 def _complete(order: Computed, now: datetime) -> None:

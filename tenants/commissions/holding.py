@@ -44,6 +44,8 @@ class Part:
 
 def receive(receipts: Iterable[Receipt]) -> None:
     """Let the awards of received orders wait for their time; said again for an earlier one, bring them forward."""
+    # Before any row: whoever places a hold has the books first, too.
+    ledger.lock_books()
     wanted = {receipt.order_id: receipt for receipt in receipts}
     orders = _locked(wanted)
     first = [order for order in orders if order.due_at is None]

@@ -7,12 +7,16 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fanyong.ids import new_id
 from fanyong.pluginhost.models import PluginActivation
 from fanyong.tenancy.database import TenantBase
 from fanyong.values import explain_award
+
+#: None is no value, and not the JSON text `null`.
+_NOTHING_IS_NULL = JSONB(none_as_null=True)
 
 
 class Attribution(TenantBase):
@@ -42,7 +46,7 @@ class CommissionWork(TenantBase):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
     order_id: Mapped[uuid.UUID]
-    payload: Mapped[dict[str, Any] | None]
+    payload: Mapped[dict[str, Any] | None] = mapped_column(_NOTHING_IS_NULL)
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.clock_timestamp())
     error: Mapped[str | None]
     try_count: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
@@ -63,7 +67,7 @@ class OrderCommission(TenantBase):
     release_holds: Mapped[int] = mapped_column(default=0)
     plan_version_id: Mapped[uuid.UUID | None]
     #: Who got nothing and why; None for nobody.
-    withheld: Mapped[list[Any] | None]
+    withheld: Mapped[list[Any] | None] = mapped_column(_NOTHING_IS_NULL)
 
 
 class Award(TenantBase):
@@ -93,7 +97,7 @@ class Award(TenantBase):
     rule: Mapped[str]
     tier: Mapped[str]
     #: What no column says; None for nothing.
-    details: Mapped[dict[str, Any] | None]
+    details: Mapped[dict[str, Any] | None] = mapped_column(_NOTHING_IS_NULL)
 
     plan_version: Mapped[PluginActivation] = relationship(
         primaryjoin=lambda: sa.orm.foreign(Award.plan_version_id) == PluginActivation.id,

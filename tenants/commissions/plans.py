@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fanyong.hooks import CompiledPlan, Plugin
 from fanyong.pluginhost import service as plugins
-from fanyong.pluginhost.registry import PluginFailed, checked_sequence, registry
+from fanyong.pluginhost.registry import PluginFailed, UnknownPlugin, checked_sequence, registry
 from fanyong.tenancy.context import current_tenant
 from fanyong.values import AwardProposal, Caps, OrderFacts, Proposal, Withheld
 from tenants.commissions import engine
@@ -34,14 +34,14 @@ class ReadyPlan:
 _ready: dict[tuple[str, UUID], ReadyPlan] = {}
 
 
-def propose(plan: plugins.ActivePlugin, facts: OrderFacts) -> engine.Result:
+def propose(plan: plugins.ActivePlugin, facts: OrderFacts, *, caps: Caps | None = None) -> engine.Result:
     """Ask a plan about an order and settle its answer; raises PluginFailed, also for an impossible answer.
 
     For one order, and for settings that are not saved: nothing is compiled and nothing kept.
     """
     answer = plan.ask("propose_awards", facts=facts)
     proposals = checked_sequence(plan.plugin.name, "propose_awards", answer, of=PROPOSALS)
-    return _settled(plan.plugin.name, facts, proposals, _caps(plan))
+    return _settled(plan.plugin.name, facts, proposals, _caps(plan) if caps is None else caps)
 
 
 def ready_plan(version_id: UUID) -> ReadyPlan:
@@ -64,7 +64,7 @@ def _prepare(plan: plugins.ActivePlugin) -> ReadyPlan:
 
     def ask(facts: OrderFacts) -> engine.Result:
         if compiled is None:
-            return propose(plan, facts)
+            return propose(plan, facts, caps=caps)
         try:
             answer = compiled(facts)
         except Exception as error:
@@ -92,4 +92,7 @@ def _caps(plan: plugins.ActivePlugin) -> Caps:
 
 def _is_there(plugin: Plugin) -> bool:
     """Whether a plugin is still the one of its name; it may have been taken out or replaced since."""
-    return any(plugin is known for known in registry.plugins("commission_plan"))
+    try:
+        return registry.get("commission_plan", plugin.name) is plugin
+    except UnknownPlugin:
+        return False

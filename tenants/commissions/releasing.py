@@ -31,9 +31,10 @@ def release_due() -> int:
 
 def release(now: datetime, claimed: list[tuple[UUID, UUID, int]]) -> None:
     """Book the release of (bucket, owner, amount); one that refunds have emptied needs no posting."""
-    frozen = AccountName.FROZEN
     ledger.release_to_available(
-        [Release(PostingKind.RELEASE, bucket_id, owner, frozen, fen) for bucket_id, owner, fen in claimed if fen],
+        PostingKind.RELEASE,
+        [Release(bucket_id, owner, fen) for bucket_id, owner, fen in claimed if fen],
+        out_of=AccountName.FROZEN,
         at=now,
     )
 

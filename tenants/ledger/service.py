@@ -55,6 +55,28 @@ _LOWER = sa.text(
      WHERE b.owner_id = c.owner_id AND b.account = c.account RETURNING b.owner_id
     """
 )
+#: Posts what is released, raises the balances, in the order of their keys, and answers with whoever has a debt.
+_RELEASE = sa.text(
+    """
+    WITH posted AS (
+        INSERT INTO posting (position, amount_fen, posted_at, source_id, owner_id, kind, debit, credit, part)
+        SELECT coalesce((SELECT max(position) FROM posting), 0) + row_number() OVER (ORDER BY e.n),
+               e.amount_fen, :posted_at, e.source_id, e.owner_id, :kind, :out_of, 13, 0
+          FROM unnest(CAST(:sources AS uuid[]), CAST(:owners AS uuid[]), CAST(:amounts AS bigint[])) WITH ORDINALITY
+               AS e (source_id, owner_id, amount_fen, n)
+         WHERE NOT EXISTS (SELECT FROM posting p
+                            WHERE (p.source_id, p.kind, p.part) = (e.source_id, CAST(:kind AS smallint), 0))
+        RETURNING source_id, owner_id, amount_fen
+    ), raised AS (
+        INSERT INTO balance AS b (owner_id, account, balance_fen)
+        SELECT owner_id, 13, sum(amount_fen) FROM posted GROUP BY 1 ORDER BY 1
+        ON CONFLICT (owner_id, account) DO UPDATE SET balance_fen = b.balance_fen + excluded.balance_fen
+    )
+    SELECT p.source_id, p.owner_id, p.amount_fen, d.balance_fen FROM posted p
+      JOIN balance d ON d.owner_id = p.owner_id AND d.account = 17 AND d.balance_fen > 0
+     ORDER BY p.owner_id, p.source_id
+    """
+)
 #: One snapshot: the sums up to the last seal, and both sides of every posting behind it.
 _LEGS = """
     WITH sealed AS (SELECT coalesce(max(last_position), 0) AS upto FROM seal), legs AS (
@@ -104,17 +126,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Money that becomes available to its owner, out of another account of theirs."""
+    """Money that becomes available to its owner."""
 
-    kind: PostingKind
     source_id: UUID
     owner_id: UUID
-    out_of: AccountName
     amount_fen: int
-
-    def entry(self) -> Entry:
-        """Return the posting of the release itself."""
-        return Entry(self.kind, self.source_id, self.owner_id, self.out_of, AccountName.AVAILABLE, self.amount_fen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,27 +217,34 @@ def append(
     )
 
 
-def release_to_available(releases: Sequence[Release], *, at: datetime | None = None) -> None:
-    """Move money into `available`, and from there repay each owner's debt first; a few statements for any number."""
-    new_keys = post([r.entry() for r in releases], at=at)
-    released = [r for r in releases if r.entry().key in new_keys]
-    owed = _debts({r.owner_id for r in released})
+def release_to_available(
+    kind: PostingKind, releases: Sequence[Release], *, out_of: AccountName, at: datetime | None = None
+) -> None:
+    """Move money into `available`, and from there repay each owner's debt first; two statements for any number.
+
+    What was released before is left out.
+    """
+    if not releases:
+        return
+    lock_books()
+    posted_at = at or brand_now()
+    values = {
+        "sources": [release.source_id for release in releases],
+        "owners": [release.owner_id for release in releases],
+        "amounts": [release.amount_fen for release in releases],
+        "kind": int(kind),
+        "out_of": int(out_of),
+        "posted_at": posted_at,
+    }
+    available, debt = AccountName.AVAILABLE, AccountName.DEBT
+    owed: dict[UUID, int] = {}
     offsets = []
-    for release in released:
-        repaid = min(owed.get(release.owner_id, 0), release.amount_fen)
+    for source_id, owner_id, amount_fen, debt_fen in session().execute(_RELEASE, values):
+        repaid = min(owed.setdefault(owner_id, debt_fen), amount_fen)
+        owed[owner_id] -= repaid
         if repaid:
-            owed[release.owner_id] -= repaid
-            offsets.append(
-                Entry(
-                    PostingKind.OFFSET,
-                    release.source_id,
-                    release.owner_id,
-                    AccountName.AVAILABLE,
-                    AccountName.DEBT,
-                    repaid,
-                )
-            )
-    post(offsets, at=at)
+            offsets.append(Entry(PostingKind.OFFSET, source_id, owner_id, available, debt, repaid))
+    post(offsets, at=posted_at)
 
 
 def take_back(
@@ -314,13 +337,6 @@ def _columns(entries: list[Entry]) -> dict[str, object]:
 def _take_lock() -> bool:
     session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, sa.func.hashtext(sa.func.current_schema()))))
     return True
-
-
-def _debts(owner_ids: set[UUID]) -> dict[UUID, int]:
-    query = sa.select(Balance.owner_id, Balance.balance_fen).where(
-        Balance.owner_id.in_(owner_ids), Balance.account == AccountName.DEBT, Balance.balance_fen > 0
-    )
-    return {row.owner_id: row.balance_fen for row in session().execute(query)} if owner_ids else {}
 
 
 def _move_balances(entries: Iterable[Entry]) -> None:

@@ -235,5 +235,5 @@ def _move(withdrawal: Withdrawal, kind: PostingKind, *, debit: AccountName, cred
 
 def _return(withdrawal: Withdrawal, *, reason: str) -> None:
     withdrawal.reason, withdrawal.finished_at = reason, brand_now()
-    owner, held = withdrawal.member_id, AccountName.IN_TRANSFER
-    ledger.release_to_available([Release(PostingKind.RETURN, withdrawal.id, owner, held, withdrawal.amount_fen)])
+    returned = Release(withdrawal.id, withdrawal.member_id, withdrawal.amount_fen)
+    ledger.release_to_available(PostingKind.RETURN, [returned], out_of=AccountName.IN_TRANSFER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ import psycopg
 import sqlalchemy as sa
 from flask import Flask
 from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import JSONB
 
 from fanyong.cli import build_schema, owner_dsn
 from fanyong.compliance import service as compliance
@@ -22,6 +23,7 @@ from fanyong.ids import new_id, new_token
 from fanyong.payments.sandbox import open_sandbox
 from fanyong.pluginhost.service import ActivePlugin
 from fanyong.tenancy import provision
+from fanyong.tenancy.bulk import encode_json
 from fanyong.tenancy.clock import server_now
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import TENANT_BIND, TenantBase, db, session, unit_of_work
@@ -33,6 +35,17 @@ from tenants.wiring import start_with_flat_tiers
 
 #: Three levels, so that each order has three beneficiaries.
 THREE_LEVELS = {"rates": [{"level": level, "rate_bp": rate} for level, rate in ((1, 1_000), (2, 500), (3, 200))]}
+
+
+_TYPES: dict[type, str] = {
+    sa.Uuid: "uuid",
+    sa.BigInteger: "int8",
+    sa.Integer: "int4",
+    sa.SmallInteger: "int2",
+    sa.DateTime: "timestamptz",
+    sa.Text: "text",
+    JSONB: "jsonb",
+}
 
 
 @dataclass(frozen=True)
@@ -154,11 +167,13 @@ def copy_rows(connection: psycopg.Connection, rows: dict[type[TenantBase], list[
     """COPY rows into the tables of their models, in the given order."""
     for model, values in rows.items():
         columns = list(values[0])
-        _copy(connection, model.__tablename__, columns, values)
+        types = [_TYPES[type(model.__table__.c[name].type)] for name in columns]
+        _copy(connection, model.__tablename__, dict(zip(columns, types, strict=True)), values)
 
 
-def _copy(connection: psycopg.Connection, table: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
-    names = ", ".join(columns)
-    with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN'.encode()) as copy:
+def _copy(connection: psycopg.Connection, table: str, types: Mapping[str, str], rows: list[dict[str, Any]]) -> None:
+    statement = f'COPY "{table}" ({", ".join(types)}) FROM STDIN (FORMAT BINARY)'.encode()
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(list(types.values()))
         for row in rows:
-            copy.write_row([Jsonb(v) if isinstance(v, dict | list) else v for v in row.values()])
+            copy.write_row([Jsonb(v, dumps=encode_json) if isinstance(v, dict | list) else v for v in row.values()])

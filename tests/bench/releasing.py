@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count as numbers
 from itertools import cycle
 from statistics import median
 from uuid import UUID
@@ -19,9 +20,10 @@ from fanyong.ids import new_token
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import session, unit_of_work
 from tenants.commissions import processing
-from tenants.commissions.models import Accrual
+from tenants.commissions.models import ReleaseBucket
 from tenants.invariants.service import check_books
 from tenants.ledger import service as ledger
+from tenants.ledger.models import Posting
 from tenants.members.models import Member
 from tenants.payouts import service as payouts
 from tests.bench.figures import Figure, seconds
@@ -36,23 +38,20 @@ PAUSE_SECONDS = 0.005
 #: The other extreme: everything that is due in one statement, with the books locked until it is through.
 ALL_AT_ONCE = """
 WITH due AS (
-    SELECT a.award_id, a.beneficiary_id, a.remaining_fen FROM accrual a JOIN order_commission o USING (order_id)
-     WHERE a.state = 'frozen' AND a.due_at <= now() AND o.release_holds = 0 FOR UPDATE OF a
+    UPDATE release_bucket SET released_at = clock_timestamp() WHERE released_at IS NULL AND due_at <= now()
+    RETURNING id, owner_id, amount_fen
 ), posted AS (
-    INSERT INTO posting (id, business_key, debit_account, debit_owner_id, credit_account, credit_owner_id, amount_fen,
-                         source_id, posted_at)
-    SELECT gen_random_uuid(), 'release:' || award_id, 'frozen', beneficiary_id, 'available', beneficiary_id,
-           remaining_fen, award_id, now() FROM due
-), moved AS (
-    UPDATE accrual SET state = 'released', released_at = now() FROM due WHERE accrual.award_id = due.award_id
+    INSERT INTO posting (position, amount_fen, posted_at, source_id, owner_id, kind, debit, credit, part)
+    SELECT (SELECT max(position) FROM posting) + row_number() OVER (), amount_fen, now(), id, owner_id, 3, 12, 13, 0
+      FROM due
 )
 INSERT INTO balance (owner_id, account, balance_fen)
-SELECT beneficiary_id, 'available', sum(remaining_fen) FROM due GROUP BY 1
+SELECT owner_id, 13, sum(amount_fen) FROM due GROUP BY 1
 ON CONFLICT (owner_id, account) DO UPDATE SET balance_fen = balance.balance_fen + excluded.balance_fen
 """
 
 
-def measure(lab: Lab, *, due: int = 420, rounds: int = 2, members: int = 200) -> list[Figure]:
+def measure(lab: Lab, *, due: int = 60_000, rounds: int = 2, members: int = 2_000, moments: int = 10) -> list[Figure]:
     """Release chunk by chunk and all at once, in turn, while somebody withdraws without a pause."""
     taken: dict[str, list[float]] = {"chunks": [], "at once": []}
     waits: dict[str, list[float]] = {"quiet": [], "chunks": [], "at once": []}
@@ -62,17 +61,17 @@ def measure(lab: Lab, *, due: int = 420, rounds: int = 2, members: int = 200) ->
         owners = _prepare(lab, tenant, members=members)
         for _ in range(rounds):
             for name, release in ways.items():
-                _make_due(lab, tenant, owners, count=due)
+                _make_due(lab, tenant, owners, count=due, moments=moments)
                 with _withdrawing(lab, tenant, waits["quiet"]):
                     time.sleep(0.5)
                 with _withdrawing(lab, tenant, waits[name]):
                     taken[name].append(seconds(partial(_release_all, lab, tenant, release)))
-        _make_due(lab, tenant, owners, count=due)
+        _make_due(lab, tenant, owners, count=due, moments=moments)
         with lab.counting(sent, "chunks"):
             _release_all(lab, tenant, _in_chunks)
         with lab.inside(tenant):
             report = check_books()
-            left = session().scalar(sa.select(sa.func.count()).where(Accrual.state == "frozen"))
+            left = session().scalar(sa.select(sa.func.count()).where(ReleaseBucket.released_at.is_(None)))
     assert report.ok, report.problems
     assert left == 0
     each = sent["chunks"] / due
@@ -109,10 +108,14 @@ def _prepare(lab: Lab, tenant: Tenant, *, members: int) -> list[UUID]:
     return owners
 
 
-def _make_due(lab: Lab, tenant: Tenant, owners: list[UUID], *, count: int, paid_fen: int = 19_900) -> None:
+def _make_due(
+    lab: Lab, tenant: Tenant, owners: list[UUID], *, count: int, paid_fen: int = 19_900, moments: int = 1
+) -> None:
     with lab.inside(tenant):
         orders = make_orders(owners, count=count // LEVELS, paid_fen=paid_fen)
-        rows = due_rows(orders, plan=current_plan(), due_at=datetime.now(UTC) - timedelta(hours=1))
+        last = session().scalar(sa.select(sa.func.coalesce(sa.func.max(Posting.position), 0))) or 0
+        due_at = datetime.now(UTC) - timedelta(hours=1)
+        rows = due_rows(orders, plan=current_plan(), due_at=due_at, positions=numbers(last + 1), moments=moments)
     lab.copy(tenant, rows)
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
 from fanyong.ids import new_id
 from fanyong.pluginhost.service import ActivePlugin
 from fanyong.tenancy.database import TenantBase
-from fanyong.values import Award as AwardValue
 from fanyong.values import LineFacts, OrderFacts, Person
 from plugins.tiers_flat import TIER_KEY
 from tenants.commissions import processing
-from tenants.commissions.models import Accrual, Award, CommissionWork, OrderCommission
-from tenants.commissions.service import FACTS
-from tenants.ledger.models import Posting
+from tenants.commissions import service as commissions
+from tenants.commissions.models import Attribution, Award, OrderCommission, ReleaseBucket
+from tenants.ledger.models import AccountName, Posting, PostingKind
 
 Rows = dict[type[TenantBase], list[dict[str, Any]]]
 LEVELS = 3
@@ -39,75 +40,94 @@ def _order(members: Sequence[UUID], number: int, *, paid_fen: int, lines: int) -
     )
 
 
-def posted_rows(orders: Sequence[OrderFacts], *, plan: ActivePlugin) -> Rows:
-    """Return the awards, accruals and postings that `processing.process_portion` adds for paid orders."""
-    rows: Rows = {Award: [], Accrual: [], Posting: []}
+def posted_rows(orders: Sequence[OrderFacts], *, plan: ActivePlugin, positions: Iterator[int] | None = None) -> Rows:
+    """Return what `processing.process_portion` adds for paid orders; positions go on from the iterator."""
+    rows: Rows = {Award: [], Posting: [], OrderCommission: []}
+    numbers = positions or count(1)
     for facts in orders:
         for award in processing.propose(plan, facts).awards:
-            _add_award(rows, facts, award, plan=plan)
-    return rows
-
-
-def due_rows(orders: Sequence[OrderFacts], *, plan: ActivePlugin, due_at: datetime) -> Rows:
-    """Return the whole of what orders leave behind that were paid, worked off and received."""
-    rows: Rows = {CommissionWork: [], OrderCommission: [], **posted_rows(orders, plan=plan)}
-    for facts in orders:
-        payload = {"facts": FACTS.dump_python(facts, mode="json"), "plan_version_id": plan.activation_id.hex}
-        key = f"paid:{facts.order_id}"
-        work = {"id": new_id(), "key": key, "kind": "paid", "order_id": facts.order_id, "payload": payload}
-        rows[CommissionWork].append({**work, "done_at": facts.paid_at, "try_count": 1})
-        record = {"order_id": facts.order_id, "plan_version_id": plan.activation_id, "withheld": []}
-        rows[OrderCommission].append({**record, "computed_at": facts.paid_at, "release_holds": 0})
-    for accrual in rows[Accrual]:
-        accrual |= {"state": "frozen", "due_at": due_at}
-        owner, amount_fen = accrual["beneficiary_id"], accrual["remaining_fen"]
-        rows[Posting].append(
-            _posting("receive", accrual["award_id"], ("estimated", owner), ("frozen", owner), amount_fen, due_at)
+            row = {
+                "id": new_id(),
+                "order_id": facts.order_id,
+                "line_id": award.line_id,
+                "plan_version_id": plan.activation_id,
+                "beneficiary_id": award.beneficiary_id,
+                "base_fen": award.base_fen,
+                "amount_fen": award.amount_fen,
+                "awarded_at": facts.paid_at,
+                "rate_bp": award.rate_bp,
+                "level": award.level,
+                "kind": award.kind,
+                "rule": award.rule,
+                "tier": award.tier,
+                "details": dict(award.details) or None,
+            }
+            rows[Award].append(row)
+            rows[Posting].append(_posting(PostingKind.AWARD, row["id"], row, next(numbers), facts.paid_at))
+        rows[OrderCommission].append(
+            {
+                "order_id": facts.order_id,
+                "computed_at": facts.paid_at,
+                "release_holds": 0,
+                "plan_version_id": plan.activation_id,
+                "withheld": None,
+            }
         )
     return rows
 
 
-def _add_award(rows: Rows, facts: OrderFacts, award: AwardValue, *, plan: ActivePlugin) -> None:
-    award_id, owner = new_id(), award.beneficiary_id
-    common = {"order_id": facts.order_id, "line_id": award.line_id, "beneficiary_id": owner}
-    rows[Award].append(
-        {
-            **common,
-            "id": award_id,
-            "plan_version_id": plan.activation_id,
-            "rule": award.rule,
-            "kind": award.kind,
-            "level": award.level,
-            "base_fen": award.base_fen,
-            "rate_bp": award.rate_bp,
-            "amount_fen": award.amount_fen,
-            "explanation": {**award.explanation, "plan": plan.plugin.name, "plan_version": plan.number},
-            "awarded_at": facts.paid_at,
-        }
-    )
-    rows[Accrual].append(
-        {**common, "award_id": award_id, "remaining_fen": award.amount_fen, "state": "estimated", "due_at": None}
-    )
-    expense, estimated = ("commission_expense", None), ("estimated", owner)
-    rows[Posting].append(_posting("award", award_id, expense, estimated, award.amount_fen, facts.paid_at))
+def due_rows(
+    orders: Sequence[OrderFacts],
+    *,
+    plan: ActivePlugin,
+    due_at: datetime,
+    positions: Iterator[int] | None = None,
+    moments: int = 1,
+) -> Rows:
+    """Return the whole of what orders leave behind that were paid, worked off and received.
+
+    They are due at so many `moments`, which all orders share, up to `due_at`.
+    """
+    numbers = positions or count(1)
+    rows = posted_rows(orders, plan=plan, positions=numbers)
+    rows |= {Attribution: [], ReleaseBucket: []}
+    dues = [due_at - timedelta(minutes=moment) for moment in range(moments)]
+    buckets: dict[tuple[datetime, UUID], int] = defaultdict(int)
+    for number, (facts, record) in enumerate(zip(orders, rows[OrderCommission], strict=True)):
+        record["due_at"] = dues[number % moments]
+        rows[Attribution].append(
+            {
+                "order_id": facts.order_id,
+                "plan_version_id": plan.activation_id,
+                "policy": "",
+                "facts": commissions.encode_facts(facts),
+                "frozen_at": facts.paid_at,
+            }
+        )
+    due_of = {record["order_id"]: record["due_at"] for record in rows[OrderCommission]}
+    parts: dict[UUID, int] = defaultdict(int)
+    for award in rows[Award]:
+        order_id = award["order_id"]
+        posting = _posting(PostingKind.RECEIVE, order_id, award, next(numbers), due_at)
+        rows[Posting].append(posting | {"part": parts[order_id]})
+        parts[order_id] += 1
+        buckets[due_of[order_id], award["beneficiary_id"]] += award["amount_fen"]
+    rows[ReleaseBucket] = [
+        {"id": new_id(), "due_at": due, "owner_id": owner, "amount_fen": fen} for (due, owner), fen in buckets.items()
+    ]
+    return rows
 
 
-def _posting(
-    verb: str,
-    source_id: UUID,
-    debit: tuple[str, UUID | None],
-    credit: tuple[str, UUID | None],
-    amount_fen: int,
-    at: datetime,
-) -> dict[str, Any]:
+def _posting(kind: PostingKind, source_id: UUID, award: dict[str, Any], position: int, at: datetime) -> dict[str, Any]:
+    received = kind == PostingKind.RECEIVE
     return {
-        "id": new_id(),
-        "business_key": f"{verb}:{source_id}",
-        "debit_account": debit[0],
-        "debit_owner_id": debit[1],
-        "credit_account": credit[0],
-        "credit_owner_id": credit[1],
-        "amount_fen": amount_fen,
-        "source_id": source_id,
+        "position": position,
+        "amount_fen": award["amount_fen"],
         "posted_at": at,
+        "source_id": source_id,
+        "owner_id": award["beneficiary_id"],
+        "kind": int(kind),
+        "debit": int(AccountName.ESTIMATED if received else AccountName.COMMISSION_EXPENSE),
+        "credit": int(AccountName.FROZEN if received else AccountName.ESTIMATED),
+        "part": 0,
     }

@@ -16,9 +16,9 @@ from tests.bench.lab import Lab
 TINY: dict[str, dict[str, int]] = {
     "switch": {"brands": 2, "blocks": 2},
     "provision": {"rounds": 2},
-    "posting": {"orders": 20, "rounds": 2, "copied": 4, "members": 6},
+    "posting": {"orders": 20, "rounds": 2, "copied": 4, "naive": 2, "members": 6},
     "compute": {"orders": 3, "rounds": 2, "exceptions": 2},
-    "release": {"due": 9, "rounds": 1, "members": 6},
+    "release": {"due": 9, "rounds": 1, "members": 6, "moments": 2},
     "check": {"orders": 5, "members": 6, "rounds": 1},
     "callback": {"block": 2, "rounds": 2, "watched": 2},
 }

@@ -173,7 +173,7 @@ def _move(step: str, owner: UUID, *, amount_fen: int) -> None:
     elif step == "release":
         expense, frozen = AccountName.COMMISSION_EXPENSE, AccountName.FROZEN
         ledger.post([Entry(PostingKind.AWARD, source, owner, expense, frozen, amount_fen)])
-        ledger.release_to_available([Release(PostingKind.RELEASE, source, owner, frozen, amount_fen)])
+        ledger.release_to_available(PostingKind.RELEASE, [Release(source, owner, amount_fen)], out_of=frozen)
     else:
         kind, debit, credit = {
             "hold": (PostingKind.HOLD, AccountName.AVAILABLE, AccountName.IN_TRANSFER),

@@ -37,7 +37,7 @@ WORKER_POINTS: dict[str, tuple[str, str, int]] = {
     "after the awards, before their postings": (f"{COMMISSIONS}.awarding:insert_awards", "after", 1),
     "after the postings of the awards": (f"{LEDGER}:append", "after", 1),
     "after a posting, before the balances": (f"{LEDGER}:_move_balances", "before", 1),
-    "after the balances": (f"{LEDGER}:_increase", "after", 1),
+    "after the balances": (f"{LEDGER}:_decrease", "after", 1),
     "after the awards, before the commit": (f"{COMMISSIONS}.awarding:write", "after", 1),
     "in a receipt": (f"{COMMISSIONS}.holding:receive", "after", 1),
     "before a receipt's buckets": (f"{COMMISSIONS}.buckets:put", "before", 1),

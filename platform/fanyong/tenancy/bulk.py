@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, LiteralString
 
 import msgspec
@@ -10,6 +10,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from fanyong.tenancy.database import session
+
+encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 def driver() -> psycopg.Connection:
@@ -34,4 +36,4 @@ def copy_rows(table: LiteralString, columns: Mapping[LiteralString, str], rows: 
 
 def jsonb(value: Any) -> Jsonb:
     """Return a value as a parameter for a jsonb column, encoded the fast way."""
-    return Jsonb(value, dumps=msgspec.json.encode)
+    return Jsonb(value, encode_json)
