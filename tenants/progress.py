@@ -11,8 +11,9 @@ from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from tenants.commissions.models import CommissionWork
 from tenants.commissions.releasing import due_buckets
-from tenants.orders.service import overdue
-from tenants.promoters.service import stale_count
+from tenants.orders.service import overdue, unconfirmed
+from tenants.periods import service as periods
+from tenants.promoters.jobs import waiting_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,10 @@ def progress() -> Progress:
         _count(Refund, underway, Refund.problem.is_(None)),
         _count(Transfer, transfers, Transfer.problem.is_(None)),
         session().scalar(sa.select(sa.func.count()).select_from(overdue().subquery())) or 0,
+        session().scalar(sa.select(sa.func.count()).select_from(unconfirmed().subquery())) or 0,
         _due_releases(),
-        stale_count(),
+        waiting_count(),
+        periods.waiting_count(),
     )
     failing = (
         _count(CommissionWork, CommissionWork.error.is_not(None)),

@@ -7,10 +7,12 @@ from flask_babel import lazy_gettext as _l
 
 from fanyong.events import Handler
 from fanyong.jobs.tending import Tender
+from fanyong.pluginhost.service import promote_all_due
 from fanyong.superadmin import probes
 from fanyong.tenancy.database import session, unit_of_work
-from tenants.commissions import processing
+from tenants.commissions import backtest, processing
 from tenants.commissions import service as commissions
+from tenants.commissions.earned import earned_fen
 from tenants.invariants.service import check_books
 from tenants.ledger import sealing
 from tenants.ledger import service as ledger
@@ -20,6 +22,9 @@ from tenants.orders import service as orders
 from tenants.orders import tasks as order_tasks
 from tenants.orders.models import Order
 from tenants.payouts import service as payouts
+from tenants.periods import tasks as period_tasks
+from tenants.promoters import facts, sales, team, trials
+from tenants.promoters import jobs as promoter_jobs
 from tenants.promoters import service as promoters
 from tenants.promoters.models import Promoter
 from tenants.reconciliation import tasks as reconciliation_tasks
@@ -46,9 +51,18 @@ def seal_behind() -> int:
 
 TENDERS: dict[str, Tender] = {
     "orders": order_tasks.close_overdue,
+    "receipts": order_tasks.receive_unconfirmed,
+    "versions": promote_all_due,
     "commissions": processing.process_portion,
     "releases": processing.release_due,
+    "sales": sales.roll_up_teams,
+    "teams": team.count_teams,
     "tiers": promoters.reevaluate_stale,
+    "tier_looks": promoter_jobs.look_where_asked,
+    "tier_nights": promoter_jobs.look_every_night,
+    "tier_trials": trials.run_portion,
+    "backtests": backtest.run_portion,
+    "periods": period_tasks.run_portion,
     "reconciliation": reconciliation_tasks.reconcile_next_day,
     "seals": seal_behind,
 }
@@ -69,7 +83,9 @@ SETUP_TABLES = frozenset(
         "brand_setting",
         "coupon",
         "merchant_account",
+        "payout_policy",
         "plugin_activation",
+        "plugin_change",
         "product",
         "shipping_method",
     }
@@ -109,6 +125,7 @@ def ledger_problems() -> list[str]:
 
 
 def register_probes() -> None:
-    """Tell the superadmin console what only the features know."""
+    """Tell the superadmin console, and the tier structures, what only the features know."""
+    facts.register_earned(earned_fen)
     probes.register_figures("shop", brand_figures)
     probes.register_ledger_check("shop", ledger_problems)

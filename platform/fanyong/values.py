@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from typing import Literal, Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 #: `share` pays whoever brought the buyer (level 1 to 3), `self` the buyer, `bonus` an extra on an order, `team` a
 #: reward on what the downline earns, `region` the agent of the delivery region, `period` what a month came to.
@@ -22,6 +24,10 @@ class Tier:
     key: str
     name: str
     rank: int
+    #: One or two characters that stand for it, often an emoji; empty for none.
+    icon: str = ""
+    #: What promoters of the tier may expect, in the brand's own words, one each.
+    rights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,50 @@ class TierFacts:
     own_received_fen: int = 0
     shared_paid_fen: int = 0
     shared_received_fen: int = 0
+    #: What `tier_figures` asked for, by its keys (`team_paid_fen:last_month`); amounts in fen, the rest counts.
+    figures: Mapping[str, int] = field(default_factory=dict)
+    #: Tiers that a review or an invitation has opened to the member, and that no decision has used yet.
+    granted: tuple[str, ...] = ()
+    #: Tiers the member held at some time; told where `tier_figures` asks for anything.
+    held_before: tuple[str, ...] = ()
+    #: Whether a promoter's share brought the member.
+    invited: bool = False
+    #: The calendar day in the brand's time zone, and the one on which the member got the present tier.
+    today: date | None = None
+    tier_since: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TierTraits:
+    """What the core and the compliance policy have to know of a tier structure."""
+
+    #: Goods a member has to buy before becoming a promoter, in fen; the policy looks at it as an entry fee.
+    join_purchase_fen: int = 0
+    #: Tiers that members apply for; somebody of the brand reviews each application.
+    applications: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionState:
+    """How far a member is with one condition: `have` of `need`. Conditions of one `way` belong together, one way
+    is enough.
+    """
+
+    way: int
+    #: Half a key of `TierFacts.figures` each: `team_paid_fen` and `last_month`.
+    metric: str
+    period: str
+    have: int
+    need: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextTier:
+    """The tier a member can reach next, by what, and how far they are."""
+
+    tier: str
+    how: Literal["open", "purchase", "application", "invitation", "conditions"]
+    conditions: tuple[ConditionState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +106,8 @@ class Person:
     #: Goods that others paid through this member's shares (level 1) in the calendar month of the payment, in the
     #: brand's time zone and before this order, after discounts and refunds.
     month_fen: int = 0
+    #: For a region agent: the administrative code of the region this person is the agent of; else empty.
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +175,12 @@ class AwardProposal:
     details: Mapping[str, int | str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Award:
-    """A proposal after policy, caps and rounding: what will be posted, with its explanation."""
+class Award(Struct, frozen=True, gc=False):
+    """A proposal after policy, caps and rounding: what will be posted. A struct, as millions of them are made.
+
+    `details` holds what no other field says (`sku`, `line_paid_fen`, `base`, and where they apply `because`,
+    `fixed_fen`, `caps`, `details`); `explanation` puts both together. Store the fields as columns, and the details.
+    """
 
     line_id: UUID
     beneficiary_id: UUID
@@ -135,13 +190,63 @@ class Award:
     base_fen: int
     rate_bp: int
     amount_fen: int
-    explanation: dict[str, object] = field(default_factory=dict)
+    tier: str = ""
+    details: Mapping[str, object] = {}
+
+    @property
+    def explanation(self) -> dict[str, object]:
+        """All there is to say about the award: how `explain_award` reads it, people and the API get it."""
+        return explain_award(self)
+
+
+class AwardLike(Protocol):
+    """What an award says of itself, in memory or as a stored row."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def tier(self) -> str: ...
+    @property
+    def base_fen(self) -> int: ...
+    @property
+    def rate_bp(self) -> int: ...
+    @property
+    def amount_fen(self) -> int: ...
+    @property
+    def details(self) -> Mapping[str, object] | None: ...
+
+
+def explain_award(award: AwardLike) -> dict[str, object]:
+    """Return an award's fields and details as one mapping, which `explain.award_sentence` turns into words.
+
+    With `caps`, the last one that struck is also told as `cap` and `cap_fen`.
+    """
+    explanation: dict[str, object] = {
+        "rule": award.rule,
+        "because": "",
+        "tier": award.tier,
+        "level": award.level,
+        "base_fen": award.base_fen,
+        "rate_bp": award.rate_bp,
+        "exact_fen_times_10000": award.base_fen * award.rate_bp,
+        "rounding": "floor",
+        "amount_fen": award.amount_fen,
+        **(award.details or {}),
+    }
+    caps = explanation.get("caps")
+    if isinstance(caps, list) and caps:
+        explanation["cap"], explanation["cap_fen"] = caps[-1]["cap"], caps[-1]["limit_fen"]
+    return explanation
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
     """What was not paid, and why: `not_promoter`, `frozen`, `level_not_allowed`, `zero`, `team_not_allowed`,
-    `no_upline`, `outranked`, `line_cap`, `order_cap`, `promoter_day_cap`, `budget`.
+    `no_upline`, `outranked`, `no_cost`, `line_cap`, `order_cap`, `promoter_day_cap`, `budget`.
+
+    A plan may say it among its proposals, where it has nobody to propose or somebody else goes first.
     """
 
     line_id: UUID
@@ -150,6 +255,10 @@ class Withheld:
     level: int
     rule: str
     reason: str
+
+
+#: What a plan answers: whom it wants to pay, and whom it would have paid but for a reason.
+Proposal = AwardProposal | Withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +340,8 @@ class PeriodProposal:
     rate_bp: int = 0
     because: str = ""
     details: Mapping[str, int | str] | None = None
+    #: Whether it rewards what the downline beyond level 1 did; needs `PeriodFacts.team_allowed`.
+    team: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +350,49 @@ class SettingsProblem:
 
     path: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutTraits:
+    """What the core has to know of a payout channel."""
+
+    #: `provider`: the payment provider moves the money; `file`: a file goes to a bank and its result comes back;
+    #: `manual`: a person pays and says so, with a proof.
+    delivery: Literal["provider", "file", "manual"]
+    #: The least and the most that reaches a payee in one go, in fen; None is no limit of the channel's own.
+    minimum_fen: int = 1
+    maximum_fen: int | None = None
+    #: Fields of the payee: the one that tells accounts apart, and the one with the payee's real name.
+    account_field: str = ""
+    name_field: str = ""
+    #: What the payee reads next to the money; the core puts the month before it.
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutOrder:
+    """One payout for a file: pay `net_fen` to `payee` under a number that is unique for ever."""
+
+    number: str
+    net_fen: int
+    payee: Mapping[str, str]
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFile:
+    """A file as a bank wants it."""
+
+    name: str
+    content: bytes
+    media_type: str = "text/csv"
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutResult:
+    """What a result file says of one payout; without an amount the file does not tell it."""
+
+    number: str
+    outcome: Literal["paid", "failed", "pending"]
+    amount_fen: int | None = None
+    reason: str = ""

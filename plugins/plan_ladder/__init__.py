@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -9,8 +10,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
-from fanyong.hooks import CommissionPlanPlugin, PluginKind, hookimpl
-from fanyong.values import AwardProposal, OrderFacts, Person, SettingsProblem, Tier
+from fanyong.hooks import CommissionPlanPlugin, CompiledPlan, PluginKind, hookimpl
+from fanyong.values import AwardProposal, OrderFacts, Person, Proposal, SettingsProblem, Tier, Withheld
 
 FULL_BP = 10_000
 
@@ -78,18 +79,14 @@ class PlanLadder:
         return 1
 
     @hookimpl
-    def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[AwardProposal]:
+    def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[Proposal]:
         """Propose the rebate of a promoter's own purchase, and the share of level 1."""
-        rebate_bp = settings.self_purchase_bp
-        is_self_purchase = rebate_bp is not None and facts.buyer.tier is not None
-        proposals: list[AwardProposal] = []
-        if rebate_bp is not None and is_self_purchase:
-            proposals += _each_line(facts, facts.buyer, kind_is_self=True, rule="ladder:self", rate_bp=rebate_bp)
-        if facts.upline and (not is_self_purchase or settings.pay_upline_on_self_purchase):
-            band = _band(settings, facts.paid_goods_fen)
-            rule = f"ladder:from:{band.from_fen}"
-            proposals += _each_line(facts, facts.upline[0], kind_is_self=False, rule=rule, rate_bp=band.rate_bp)
-        return proposals
+        return CompiledLadder(settings)(facts)
+
+    @hookimpl
+    def compile_plan(self, settings: Settings) -> CompiledPlan:
+        """Return the plan with its bands made ready."""
+        return CompiledLadder(settings)
 
     @hookimpl
     def check_settings(self, settings: Settings, tiers: Sequence[Tier]) -> Sequence[SettingsProblem]:
@@ -109,8 +106,31 @@ class PlanLadder:
         return problems
 
 
-def _band(settings: Settings, paid_fen: int) -> Band:
-    return [band for band in settings.bands if band.from_fen <= paid_fen][-1]
+class CompiledLadder:
+    """The plan with one brand's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._starts = [band.from_fen for band in settings.bands]
+        self._bands = settings.bands
+        self._rebate_bp = settings.self_purchase_bp
+        self._pay_upline = settings.pay_upline_on_self_purchase
+
+    def __call__(self, facts: OrderFacts) -> list[Proposal]:
+        """Return what the plan proposes for an order, or that nobody brought the buyer."""
+        rebate_bp = self._rebate_bp
+        is_self_purchase = rebate_bp is not None and facts.buyer.tier is not None
+        proposals: list[Proposal] = []
+        if rebate_bp is not None and is_self_purchase:
+            proposals += _each_line(facts, facts.buyer, kind_is_self=True, rule="ladder:self", rate_bp=rebate_bp)
+        if is_self_purchase and not self._pay_upline:
+            return proposals
+        band = self._bands[bisect_right(self._starts, facts.paid_goods_fen) - 1]
+        rule = f"ladder:from:{band.from_fen}"
+        if facts.upline:
+            proposals += _each_line(facts, facts.upline[0], kind_is_self=False, rule=rule, rate_bp=band.rate_bp)
+        elif band.rate_bp:
+            proposals += [Withheld(line.line_id, None, 1, rule, "no_upline") for line in facts.lines]
+        return proposals
 
 
 def _each_line(

@@ -9,11 +9,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
-from fanyong.hooks import CommissionPlanPlugin, PluginKind, hookimpl
-from fanyong.values import AwardProposal, LineFacts, OrderFacts, Person, SettingsProblem, Tier
+from fanyong.hooks import CommissionPlanPlugin, CompiledPlan, PluginKind, hookimpl
+from fanyong.values import AwardProposal, LineFacts, OrderFacts, Person, Proposal, SettingsProblem, Tier, Withheld
 
 FULL_BP = 10_000
 ANY_TIER = ""
+#: A brand with more kinds of lines than that has a few of them looked up again.
+MAX_REMEMBERED = 50_000
 _LEVEL = Field(ge=1, le=3, title=_l("Level"), description=_l("1 is whoever brought the buyer."))
 _TIER = Field(
     default=ANY_TIER,
@@ -86,24 +88,14 @@ class PlanLevels:
         return max((key[2] for _path, key, rate_bp in _rows(settings) if rate_bp), default=0)
 
     @hookimpl
-    def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[AwardProposal]:
+    def propose_awards(self, settings: Settings, facts: OrderFacts) -> Sequence[Proposal]:
         """Propose, for each line and each level, the most specific rate there is."""
-        table = _table(settings)
-        return [
-            AwardProposal(
-                line_id=line.line_id,
-                beneficiary_id=person.member_id,
-                kind="share",
-                level=person.level,
-                rule=rule,
-                base_fen=line.paid_fen,
-                rate_bp=rate_bp,
-                because=f"level {person.level}",
-            )
-            for line in facts.lines
-            for person in facts.upline
-            for rule, rate_bp in _best(table, line, person)
-        ]
+        return CompiledLevels(settings)(facts)
+
+    @hookimpl
+    def compile_plan(self, settings: Settings) -> CompiledPlan:
+        """Return the plan with its table made ready."""
+        return CompiledLevels(settings)
 
     @hookimpl
     def check_settings(self, settings: Settings, tiers: Sequence[Tier]) -> Sequence[SettingsProblem]:
@@ -112,6 +104,53 @@ class PlanLevels:
 
 
 Table = dict[tuple[str, str, int, str], int]
+#: The rule and the rate that hold for one kind of line, one level and one tier.
+Found = tuple[str, int] | None
+
+
+class CompiledLevels:
+    """The plan with one brand's settings; what was looked up once is remembered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._table = _table(settings)
+        self._remembered: dict[tuple[str, str, int, str | None], Found] = {}
+        self._levels = sorted({level for (_s, _t, level, _tier), rate_bp in self._table.items() if rate_bp})
+
+    def __call__(self, facts: OrderFacts) -> list[Proposal]:
+        """Return what the plan proposes for an order, and the levels at which the buyer has nobody."""
+        proposals: list[Proposal] = []
+        for line in facts.lines:
+            for person in facts.upline:
+                found = self._find(line, person)
+                if found is not None:
+                    proposals.append(_proposal(line, person, *found))
+            proposals += [
+                Withheld(line.line_id, None, level, f"levels:{level}", "no_upline")
+                for level in self._levels
+                if level > len(facts.upline)
+            ]
+        return proposals
+
+    def _find(self, line: LineFacts, person: Person) -> Found:
+        key = (line.sku, line.category, person.level, person.tier)
+        if key not in self._remembered:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = next(_best(self._table, line, person), None)
+        return self._remembered[key]
+
+
+def _proposal(line: LineFacts, person: Person, rule: str, rate_bp: int) -> AwardProposal:
+    return AwardProposal(
+        line_id=line.line_id,
+        beneficiary_id=person.member_id,
+        kind="share",
+        level=person.level,
+        rule=rule,
+        base_fen=line.paid_fen,
+        rate_bp=rate_bp,
+        because=f"level {person.level}",
+    )
 
 
 def _table(settings: Settings) -> Table:

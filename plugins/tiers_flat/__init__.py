@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field
 
 from fanyong.hooks import PluginKind, TierStructurePlugin, hookimpl
-from fanyong.values import SettingsProblem, Tier, TierFacts
+from fanyong.tier_conditions import JOIN_HELP, JOIN_LABELS, MINIMUM_HELP, MINIMUM_TITLE, Join, may_join, next_entry
+from fanyong.values import NextTier, SettingsProblem, Tier, TierFacts, TierTraits
 
 TIER_KEY = "promoter"
 
@@ -20,11 +20,19 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tier_name: str = Field(default="推广员", min_length=1, max_length=20, title=_l("Name of the tier"))
-    join: Literal["anyone", "after_purchase"] = Field(
+    join: Join = Field(
         default="anyone",
         title=_l("Who becomes a promoter"),
-        description=_l("Everybody at once, or members from their first paid order on."),
-        json_schema_extra={"labels": {"anyone": _l("Everybody"), "after_purchase": _l("Whoever has bought something")}},
+        description=JOIN_HELP,
+        json_schema_extra={"labels": JOIN_LABELS},
+    )
+    join_purchase_fen: int = Field(
+        default=0,
+        ge=0,
+        le=10**9,
+        title=MINIMUM_TITLE,
+        description=MINIMUM_HELP,
+        json_schema_extra={"unit": "fen"},
     )
 
 
@@ -32,7 +40,7 @@ class TiersFlat:
     """The tier structure `tiers_flat`."""
 
     name = "tiers_flat"
-    version = "1.0"
+    version = "1.1"
     requires = "fanyong>=0.1,<1"
     kind: PluginKind = "tier_structure"
     title = _l("One tier")
@@ -47,8 +55,28 @@ class TiersFlat:
     @hookimpl
     def decide_tier(self, settings: Settings, facts: TierFacts) -> str | None:
         """Return the tier, as soon as the member may be a promoter; nobody loses it again."""
-        joined = settings.join == "anyone" or facts.own_paid_fen > 0 or facts.tier == TIER_KEY
-        return TIER_KEY if joined else None
+        stays = facts.tier == TIER_KEY
+        minimum_fen = settings.join_purchase_fen
+        return (
+            TIER_KEY
+            if stays or may_join(settings.join, minimum_fen=minimum_fen, facts=facts, tiers=[TIER_KEY])
+            else None
+        )
+
+    @hookimpl
+    def tier_traits(self, settings: Settings) -> TierTraits:
+        """Return what it takes to join."""
+        return TierTraits(
+            join_purchase_fen=max(1, settings.join_purchase_fen) if settings.join == "after_purchase" else 0,
+            applications=(TIER_KEY,) if settings.join == "application" else (),
+        )
+
+    @hookimpl
+    def next_tier(self, settings: Settings, facts: TierFacts) -> NextTier | None:
+        """Return the one tier to whoever is no promoter yet."""
+        if facts.tier == TIER_KEY:
+            return None
+        return next_entry(settings.join, tier=TIER_KEY, minimum_fen=settings.join_purchase_fen, facts=facts)
 
     @hookimpl
     def check_settings(self, settings: Settings, tiers: Sequence[Tier]) -> Sequence[SettingsProblem]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from tenants.api.blueprint import bp
-from tenants.api.views import about, orders, promoter, session, shop, withdrawals
+from tenants.api.views import about, board, orders, promoter, session, shop, statements, team, tiers, withdrawals
 
 #: Each module adds its operations to the blueprint when it is imported.
-OPERATIONS = (about, orders, promoter, session, shop, withdrawals)
+OPERATIONS = (about, board, orders, promoter, session, shop, statements, team, tiers, withdrawals)
 
 
 def init_api(app: Flask) -> None:

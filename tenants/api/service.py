@@ -82,9 +82,13 @@ def come_through(member: Member, share_token: str | None) -> ShareOutcome | None
     if not share_token:
         return None
     try:
-        return "bound" if referrals.arrive(member.id, token=share_token) else "kept"
+        bound = referrals.arrive(member.id, token=share_token)
     except UnknownShare:
         return "unknown"
+    if bound:
+        # A brand may let in whoever a promoter brings.
+        promoters.look_again(member.id, because="invited")
+    return "bound" if bound else "kept"
 
 
 def place_order(
@@ -93,6 +97,7 @@ def place_order(
     lines: Sequence[tuple[str, int]],
     coupon_code: str | None,
     shipping_method: str | None,
+    region: str,
     share_token: str | None,
     idempotency_key: str,
 ) -> Placed:
@@ -109,12 +114,19 @@ def place_order(
         idempotency_key=idempotency_key,
         coupon_code=coupon_code,
         shipping_code=shipping_method,
+        region=region,
     )
     return Placed(order, is_new, share)
 
 
 def request_withdrawal(
-    member: Member, *, amount_fen: int, real_name: str | None, idempotency_key: str
+    member: Member,
+    *,
+    amount_fen: int,
+    real_name: str | None,
+    channel: str,
+    device_id: str | None,
+    idempotency_key: str,
 ) -> tuple[Withdrawal, bool]:
     """Ask for a withdrawal and tell whether this request made it; the same key again returns the same one.
 
@@ -123,7 +135,12 @@ def request_withdrawal(
     mine = payouts.withdrawals(member_id=member.id).where(Withdrawal.idempotency_key == idempotency_key)
     is_new = session().execute(mine).first() is None
     withdrawal = payouts.request_withdrawal(
-        member, amount_fen=amount_fen, idempotency_key=idempotency_key, real_name=real_name
+        member,
+        amount_fen=amount_fen,
+        idempotency_key=idempotency_key,
+        real_name=real_name,
+        channel=channel,
+        device_id=device_id,
     )
     return withdrawal, is_new
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +16,8 @@ from fanyong.tenancy.database import session
 from tenants.catalog.models import Product
 
 MAX_PRICE_FEN = 100_000_000
+MAX_TAX_BP = 10_000
+_SEARCHED = (Product.name, Product.sku, Product.category, Product.product_code)
 
 
 class SkuTaken(FanyongError):
@@ -31,7 +35,10 @@ class OutOfStock(FanyongError):
 class BadProduct(FanyongError):
     code = "bad_product"
     status = 422
-    message = _l("A product needs a SKU, a name, a price above zero and a stock of zero or more.")
+    message = _l(
+        "A product needs a SKU, a name, a price above zero and a stock of zero or more; cost, tax and commission base "
+        "cannot be negative."
+    )
 
 
 def products(*, search: str = "", on_sale_only: bool = False) -> sa.Select[Product]:
@@ -40,11 +47,7 @@ def products(*, search: str = "", on_sale_only: bool = False) -> sa.Select[Produ
     if on_sale_only:
         query = query.where(Product.on_sale)
     if search:
-        query = query.where(
-            sa.or_(
-                *(field.icontains(search, autoescape=True) for field in (Product.name, Product.sku, Product.category))
-            )
-        )
+        query = query.where(sa.or_(*(field.icontains(search, autoescape=True) for field in _SEARCHED)))
     return query
 
 
@@ -61,6 +64,30 @@ def by_sku(skus: list[str]) -> dict[str, Product]:
     return {p.sku: p for p in session().scalars(sa.select(Product).where(Product.sku.in_(skus)))}
 
 
+def all_by_sku() -> dict[str, Product]:
+    """Return every product by its SKU."""
+    return {product.sku: product for product in session().scalars(sa.select(Product))}
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How many products were made, and how many changed."""
+
+    made: int
+    changed: int
+
+
+def save_products(rows: Sequence[Mapping[str, Any]]) -> Saved:
+    """Make or change products by SKU, each row with the values of `save_product`; all or none.
+
+    Raises BadProduct, or SkuTaken when somebody else makes the same product meanwhile.
+    """
+    known = by_sku([row["sku"].strip() for row in rows])
+    for row in rows:
+        save_product(known.get(row["sku"].strip()), **row)
+    return Saved(made=len(rows) - len(known), changed=len(known))
+
+
 def save_product(
     product: Product | None,
     *,
@@ -71,9 +98,19 @@ def save_product(
     category: str = "",
     description: str = "",
     on_sale: bool = True,
+    product_code: str = "",
+    cost_fen: int | None = None,
+    tax_bp: int = 0,
+    commission_base_fen: int | None = None,
 ) -> Product:
-    """Make a product or change one; raises BadProduct or SkuTaken."""
+    """Make a product or change one; raises BadProduct or SkuTaken.
+
+    `product_code` groups several SKUs for the plan and is the SKU where it is left empty. `cost_fen` and
+    `commission_base_fen` are per piece.
+    """
     if not sku.strip() or not name.strip() or not 0 < price_fen <= MAX_PRICE_FEN or stock < 0:
+        raise BadProduct
+    if min(cost_fen or 0, commission_base_fen or 0) < 0 or not 0 <= tax_bp <= MAX_TAX_BP:
         raise BadProduct
     if product is None:
         product = Product(id=new_id())
@@ -84,6 +121,8 @@ def save_product(
         stock,
         on_sale,
     )
+    product.product_code = product_code.strip() or product.sku
+    product.cost_fen, product.tax_bp, product.commission_base_fen = cost_fen, tax_bp, commission_base_fen
     session().add(product)
     try:
         with session().begin_nested():

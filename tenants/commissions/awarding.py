@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import starmap
 from typing import Any, LiteralString
@@ -15,8 +15,8 @@ from fanyong.ids import new_id
 from fanyong.tenancy.bulk import copy_rows, jsonb
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
-from fanyong.values import Award, OrderFacts, Withheld
-from tenants.commissions import engine, plans
+from fanyong.values import Award, Caps, OrderFacts, Withheld
+from tenants.commissions import engine, plans, spending
 from tenants.commissions.attribution import decode_facts
 from tenants.commissions.models import OrderCommission
 from tenants.ledger import service as ledger
@@ -45,6 +45,7 @@ _RECORD: dict[LiteralString, str] = {
     "computed_at": "timestamptz",
     "release_holds": "int8",
     "withheld": "jsonb",
+    "spending": "jsonb",
 }
 _KNOWN = sa.text("SELECT order_id, computed_at FROM order_commission WHERE order_id = ANY(:orders)")
 
@@ -65,6 +66,9 @@ class Computed:
     facts: OrderFacts
     plan_version_id: UUID | None
     result: engine.Result
+    #: The plan's caps if it has limits over several orders, and where these stood before the order.
+    limits: Caps | None = None
+    standing: Mapping[str, Any] | None = None
 
 
 def compute(order: PaidOrder) -> Computed:
@@ -72,7 +76,9 @@ def compute(order: PaidOrder) -> Computed:
     facts = decode_facts(order.facts)
     if order.plan_version_id is None:
         return Computed(facts, None, NOTHING)
-    return Computed(facts, order.plan_version_id, plans.ready_plan(order.plan_version_id).ask(facts))
+    plan = plans.ready_plan(order.plan_version_id)
+    limits = plan.caps if spending.is_limited(plan.caps) else None
+    return Computed(facts, order.plan_version_id, plan.ask(facts), limits)
 
 
 def write(computed: Sequence[Computed]) -> None:
@@ -81,7 +87,7 @@ def write(computed: Sequence[Computed]) -> None:
     known: dict[UUID, datetime | None] = dict(
         session().execute(_KNOWN, {"orders": [order.facts.order_id for order in computed]}).all()
     )
-    new = [order for order in computed if known.get(order.facts.order_id) is None]
+    new = _within_limits([order for order in computed if known.get(order.facts.order_id) is None])
     now = brand_now()
     awards = [(new_id(), order, award) for order in new for award in order.result.awards]
     insert_awards(awards)
@@ -98,6 +104,28 @@ def write(computed: Sequence[Computed]) -> None:
     for order in new:
         if order.facts.order_id in known:
             _complete(order, now)
+
+
+def _within_limits(orders: Sequence[Computed]) -> Sequence[Computed]:
+    """Return orders with what the limits over several orders leave of their awards, one order after the other."""
+    limited = [
+        (order.facts, order.result, order.limits, order.plan_version_id)
+        for order in orders
+        if order.limits is not None and order.plan_version_id is not None
+    ]
+    if not limited:
+        return orders
+    counters = spending.read(limited)
+    held = {
+        facts.order_id: counters.hold(facts, result, caps=caps, version_id=version_id)
+        for facts, result, caps, version_id in limited
+    }
+    counters.write()
+    return [_held(order, *held[order.facts.order_id]) if order.limits is not None else order for order in orders]
+
+
+def _held(order: Computed, result: engine.Result, standing: Mapping[str, Any]) -> Computed:
+    return replace(order, result=result, standing=standing)
 
 
 def insert_awards(awards: Sequence[tuple[UUID, Computed, Award]]) -> None:
@@ -128,7 +156,8 @@ def _award_row(award_id: UUID, order: Computed, award: Award) -> tuple[Any, ...]
 
 def _order_row(order: Computed, now: datetime) -> tuple[Any, ...]:
     withheld = [_as_json(item) for item in order.result.withheld]
-    return order.facts.order_id, order.plan_version_id, now, 0, jsonb(withheld) if withheld else None
+    standing = jsonb(order.standing) if order.standing is not None else None
+    return order.facts.order_id, order.plan_version_id, now, 0, jsonb(withheld) if withheld else None, standing
 
 
 def _complete(order: Computed, now: datetime) -> None:
@@ -140,6 +169,7 @@ def _complete(order: Computed, now: datetime) -> None:
             computed_at=now,
             plan_version_id=order.plan_version_id,
             withheld=[_as_json(item) for item in order.result.withheld] or None,
+            spending=order.standing,
         )
         .execution_options(synchronize_session=False)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -86,3 +87,8 @@ def with_courses() -> Courses:
         _DUE_AT.label("due_at"),
         _RELEASED_AT.label("released_at"),
     ).select_from(_PLACES)
+
+
+def in_buckets(query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
+    """Return a query of release buckets joined with the awards that wait in them, or waited."""
+    return query.select_from(_PLACES)

@@ -47,6 +47,10 @@ def receive(receipts: Iterable[Receipt]) -> None:
     # Before any row: whoever places a hold has the books first, too.
     ledger.lock_books()
     wanted = {receipt.order_id: receipt for receipt in receipts}
+    if not wanted:
+        return
+    # The books come first, as for a hold: whoever has the rows and waits for the books would wait in a circle.
+    ledger.lock_books()
     orders = _locked(wanted)
     first = [order for order in orders if order.due_at is None]
     for order in orders:

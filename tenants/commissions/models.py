@@ -68,6 +68,26 @@ class OrderCommission(TenantBase):
     plan_version_id: Mapped[uuid.UUID | None]
     #: Who got nothing and why; None for nobody.
     withheld: Mapped[list[Any] | None] = mapped_column(_NOTHING_IS_NULL)
+    #: Where the plan's limits over several orders stood before this one; None for a plan without.
+    spending: Mapped[dict[str, Any] | None] = mapped_column(_NOTHING_IS_NULL)
+
+
+class PlanSpending(TenantBase):
+    """What limits over several orders have let through: orders' awards less what refunds took back of them.
+
+    A promoter's day is counted over all plan versions that limit it, a budget for its plan version alone.
+    """
+
+    __tablename__ = "plan_spending"
+    __table_args__ = (sa.CheckConstraint("spent_fen >= 0", name="spent"),)
+
+    #: A promoter, or a plan version.
+    scope_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    #: `d:2026-11-22`, `m:2026-11` or `all`, in the brand's time zone, by the payments of the orders.
+    period: Mapped[str] = mapped_column(primary_key=True)
+    spent_fen: Mapped[int]
+    #: When an order first found too little left of a budget.
+    ran_out_at: Mapped[datetime | None]
 
 
 class Award(TenantBase):

@@ -1,6 +1,7 @@
-"""Plan versions made ready for many orders: looked up once, compiled once, kept by this process.
+"""Plans made ready to be asked: compiled once where the plugin can, with their caps, settled by the engine.
 
-A version never changes, so what was compiled of it is good as long as its plugin is the one it was compiled with.
+Paying, simulating and back-testing all go through `prepare`, so that they cannot come to different amounts. A version
+never changes, so what was made ready of it is kept as long as its plugin is the one that it was made with.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from fanyong.hooks import CompiledPlan, Plugin
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.registry import PluginFailed, UnknownPlugin, checked_sequence, registry
 from fanyong.tenancy.context import current_tenant
-from fanyong.values import AwardProposal, Caps, OrderFacts, Proposal, Withheld
+from fanyong.values import AwardProposal, Caps, OrderFacts, PlanTraits, Proposal, Withheld
 from tenants.commissions import engine
 
 PROPOSALS = (AwardProposal, Withheld)
 #: Versions kept at a time; whoever comes back later is compiled again.
 KEPT_VERSIONS = 1_000
+#: How far a plan looks up that does not say.
+DEFAULT_DEPTH = PlanTraits(levels=0).upline_depth
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyPlan:
-    """One plan version, ready to be asked."""
+    """One plan version, ready to be asked; `caps` are also needed for the limits over several orders."""
 
     version_id: UUID
     plugin: Plugin
     caps: Caps
+    #: What it makes of an order, before limits over several orders; raises PluginFailed.
     ask: Callable[[OrderFacts], engine.Result]
 
 
@@ -41,7 +45,7 @@ def propose(plan: plugins.ActivePlugin, facts: OrderFacts, *, caps: Caps | None 
     """
     answer = plan.ask("propose_awards", facts=facts)
     proposals = checked_sequence(plan.plugin.name, "propose_awards", answer, of=PROPOSALS)
-    return _settled(plan.plugin.name, facts, proposals, _caps(plan) if caps is None else caps)
+    return _settled(plan.plugin.name, facts, proposals, caps_of(plan) if caps is None else caps)
 
 
 def ready_plan(version_id: UUID) -> ReadyPlan:
@@ -50,17 +54,20 @@ def ready_plan(version_id: UUID) -> ReadyPlan:
     known = _ready.get(key)
     if known is not None and _is_there(known.plugin):
         return known
-    found = _prepare(plugins.get_activation(version_id))
+    found = prepare(plugins.get_activation(version_id))
     if len(_ready) >= KEPT_VERSIONS:
         _ready.clear()
     _ready[key] = found
     return found
 
 
-def _prepare(plan: plugins.ActivePlugin) -> ReadyPlan:
-    caps = _caps(plan)
+def prepare(plan: plugins.ActivePlugin) -> ReadyPlan:
+    """Make a plan ready to be asked again and again; raises PluginFailed for hooks that answer nonsense."""
+    caps = caps_of(plan)
     compiled: CompiledPlan | None = plan.ask("compile_plan")
     name = plan.plugin.name
+    if compiled is not None and not callable(compiled):
+        raise PluginFailed(plugin=name, hook="compile_plan", error=TypeError(f"answered {compiled!r}"))
 
     def ask(facts: OrderFacts) -> engine.Result:
         if compiled is None:
@@ -74,6 +81,12 @@ def _prepare(plan: plugins.ActivePlugin) -> ReadyPlan:
     return ReadyPlan(plan.activation_id, plan.plugin, caps, ask)
 
 
+def upline_depth(plan: plugins.ActivePlugin) -> int:
+    """Return how many people above the buyer a plan looks at; raises PluginFailed."""
+    traits = plan.ask("plan_traits")
+    return traits.upline_depth if isinstance(traits, PlanTraits) else DEFAULT_DEPTH
+
+
 def _settled(name: str, facts: OrderFacts, proposals: Sequence[Proposal], caps: Caps) -> engine.Result:
     try:
         return engine.settle(facts, proposals, caps)
@@ -81,7 +94,8 @@ def _settled(name: str, facts: OrderFacts, proposals: Sequence[Proposal], caps: 
         raise PluginFailed(plugin=name, hook="propose_awards", error=error) from error
 
 
-def _caps(plan: plugins.ActivePlugin) -> Caps:
+def caps_of(plan: plugins.ActivePlugin) -> Caps:
+    """Return the limits that a plan is held to; raises PluginFailed for an answer that is none."""
     caps = plan.ask("plan_caps")
     if caps is None:
         return engine.NO_CAPS

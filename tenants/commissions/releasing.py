@@ -14,6 +14,7 @@ from tenants.commissions.models import ReleaseBucket
 from tenants.ledger import service as ledger
 from tenants.ledger.models import AccountName, PostingKind
 from tenants.ledger.service import Release
+from tenants.settlement import service as settlement
 
 #: Buckets of one transaction; a withdrawal that comes meanwhile waits for it.
 RELEASE_CHUNK = 1_000
@@ -40,8 +41,12 @@ def release(now: datetime, claimed: list[tuple[UUID, UUID, int]]) -> None:
 
 
 def due_buckets(now: datetime) -> sa.Select[UUID]:
-    """Return the query of the buckets whose time has come."""
-    return sa.select(ReleaseBucket.id).where(ReleaseBucket.released_at.is_(None), ReleaseBucket.due_at <= now)
+    """Return the query of the buckets whose time has come, but for promoters whose commissions are on hold."""
+    return sa.select(ReleaseBucket.id).where(
+        ReleaseBucket.released_at.is_(None),
+        ReleaseBucket.due_at <= now,
+        ReleaseBucket.owner_id.not_in(settlement.held_members()),
+    )
 
 
 def _claim(now: datetime) -> ReturningUpdate[UUID, UUID, int]:

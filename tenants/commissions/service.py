@@ -99,9 +99,12 @@ def current_plan() -> plugins.ActivePlugin | None:
     return plugins.current("commission_plan")
 
 
-def current_plan_version_id() -> UUID | None:
-    """Return the id of the brand's plan version, which exists even while its plugin cannot be loaded."""
-    row = plugins.current_activation("commission_plan")
+def current_plan_version_id(*, at: datetime | None = None) -> UUID | None:
+    """Return the id of the brand's plan version, which exists even while its plugin cannot be loaded.
+
+    `at` is the moment of a payment: a version scheduled for a later one does not count.
+    """
+    row = plugins.current_activation("commission_plan", at=at)
     return row.id if row else None
 
 
@@ -131,9 +134,14 @@ def bring_forward(order_id: UUID, *, due_at: datetime) -> None:
     queue_received(order_id, due_at=due_at)
 
 
-def queue_refunded(order_id: UUID, *, refund_id: UUID, lines: Sequence[RefundedLine]) -> None:
-    """Queue the reversals of a refund that has reached the buyer."""
+def queue_refunded(order_id: UUID, *, refund_id: UUID, lines: Sequence[RefundedLine], lift_hold: bool = False) -> None:
+    """Queue the reversals of a refund that has reached the buyer.
+
+    With `lift_hold` the hold that the refund put on the order ends together with them: what is being taken back must
+    not be released in between.
+    """
     payload = {
+        "lift_hold": lift_hold,
         "refund_id": refund_id.hex,
         "lines": [
             {"line_id": line.line_id.hex, "paid_fen": line.paid_fen, "refunded_fen": line.refunded_fen}

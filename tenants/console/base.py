@@ -17,6 +17,9 @@ from fanyong.tenancy.clock import TestClock, brand_now
 from fanyong.tenancy.context import bound_tenant
 from fanyong.tenancy.database import session
 from fanyong.web.errors import wants_json
+from tenants.commissions import service as commissions
+from tenants.commissions import spending
+from tenants.commissions.models import PlanSpending
 from tenants.console import labels
 from tenants.console.navigation import Group, groups, waiting
 
@@ -40,6 +43,12 @@ class Frame:
     def now(self) -> object:
         """The brand's present time."""
         return brand_now()
+
+    @cached_property
+    def budget(self) -> PlanSpending | None:
+        """The budget of the plan in force, if it has run out."""
+        version_id = commissions.current_plan_version_id()
+        return spending.budget_at_its_end(version_id) if version_id else None
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from flask_babel import lazy_gettext as _l
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
-from tenants.catalog.service import MAX_PRICE_FEN
+from fanyong.web.words import _
+from tenants.catalog.models import Product
+from tenants.catalog.service import MAX_PRICE_FEN, MAX_TAX_BP
+from tenants.settlement.triggers import WEEKDAY_WORDS, Settlement, Trigger, Weekday
 
 MAX_FEN = 100_000_000
 _CODE = r"^[A-Za-z0-9_-]{2,32}$"
@@ -28,12 +33,60 @@ class ProductForm(BaseModel):
         title=_l("Category"),
         description=_l("Plans can have rates of their own for a category."),
     )
+    product_code: str = Field(
+        default="",
+        max_length=64,
+        title=_l("Product code"),
+        description=_l("The same for all sizes and colours of a product, so that a plan can have one rate for them."),
+    )
     price: int = Field(gt=0, le=MAX_PRICE_FEN, title=_l("Price"), json_schema_extra=_FEN)
+    cost: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_PRICE_FEN,
+        title=_l("Cost"),
+        description=_l("What a piece costs you. Only plans that pay by margin look at it; shoppers never see it."),
+        json_schema_extra=_FEN,
+    )
+    tax: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_TAX_BP,
+        title=_l("Tax"),
+        description=_l("Value added tax contained in the price, for plans that pay on the price without it."),
+        json_schema_extra={"unit": "bp"},
+    )
+    commission_base: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_PRICE_FEN,
+        title=_l("Commission base"),
+        description=_l(
+            "A base per piece that commissions are worked out of instead of the price, where the plan says so."
+        ),
+        json_schema_extra=_FEN,
+    )
     stock: int = Field(ge=0, le=1_000_000_000, title=_l("Stock"))
     description: str = Field(
         default="", max_length=5_000, title=_l("Description"), json_schema_extra={"widget": "textarea"}
     )
     on_sale: bool = Field(default=True, title=_l("On sale"))
+
+
+def product_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was typed as the values of a product, whose names tell fen and basis points."""
+    return {_PRODUCT_UNITS.get(name, name): value for name, value in values.items()}
+
+
+_PRODUCT_UNITS = {"price": "price_fen", "cost": "cost_fen", "tax": "tax_bp", "commission_base": "commission_base_fen"}
+
+
+def product_as_typed(product: Product) -> dict[str, Any]:
+    """Return a product's values by the names of the form; a code that says nothing of its own stays empty."""
+    names = ("name", "sku", "category", "stock", "description", "on_sale")
+    values = {name: getattr(product, name) for name in names}
+    values |= {field: getattr(product, name) for field, name in _PRODUCT_UNITS.items()}
+    return {**values, "product_code": "" if product.product_code == product.sku else product.product_code}
 
 
 class CouponForm(BaseModel):
@@ -57,34 +110,82 @@ class ShippingForm(BaseModel):
 class SettlementForm(BaseModel):
     """When commissions are released."""
 
+    trigger: Trigger = Field(
+        default="window",
+        title=_l("Commissions become available"),
+        description=_l("Orders that are paid already keep the rule they were paid under."),
+        json_schema_extra={
+            "labels": {
+                "window": _l("when the after-sale window is over"),
+                "receipt": _l("as soon as the buyer has the goods"),
+                "working_days": _l("some working days after the buyer has the goods"),
+                "cycle": _l("on settlement days"),
+            }
+        },
+    )
     window_days: int = Field(
         ge=0,
         le=365,
-        title=_l("Days after receipt"),
+        title=_l("After-sale window in days"),
         description=_l(
-            "Commissions become available this many days after the buyer has the goods. "
-            "Orders that are paid already keep their window."
+            "Each day is 24 hours from the receipt. Nothing is released before the window is over, except where "
+            "commissions become available as soon as the buyer has the goods."
+        ),
+    )
+    working_days: int = Field(
+        default=1,
+        ge=1,
+        le=60,
+        title=_l("Working days after receipt"),
+        description=_l("At the start of that day in China; holidays and working weekends are known."),
+    )
+    cycle: Literal["month", "week"] = Field(
+        default="month",
+        title=_l("Settlement days"),
+        json_schema_extra={"labels": {"month": _l("days of the month"), "week": _l("a day of the week")}},
+    )
+    month_days: str = Field(
+        default="15",
+        max_length=100,
+        title=_l("Days of the month"),
+        description=_l("Like 10, 25. The 31st is the last day of a shorter month."),
+    )
+    weekday: Weekday = Field(default="monday", title=_l("Day of the week"), json_schema_extra={"labels": WEEKDAY_WORDS})
+    auto_receive_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=90,
+        title=_l("Received by itself after days"),
+        description=_l(
+            "So many days after shipping an order counts as received although the buyer has not said so. Empty means "
+            "that it waits for the buyer."
         ),
     )
 
+    @field_validator("month_days")
+    @classmethod
+    def _are_days(cls, text: str) -> str:
+        if not days_of_month(text):
+            raise ValueError(_("Please enter days from 1 to 31, like 10, 25."))
+        return text
 
-class WithdrawalForm(BaseModel):
-    """What a withdrawal has to keep to."""
 
-    minimum: int = Field(
-        ge=10,
-        le=MAX_FEN,
-        title=_l("Smallest withdrawal"),
-        description=_l("WeChat Pay transfers 0.10 at least."),
-        json_schema_extra=_FEN,
-    )
-    auto_approve_below: int = Field(
-        ge=0,
-        le=MAX_FEN,
-        title=_l("Approve by itself below"),
-        description=_l("0 means that somebody approves each one."),
-        json_schema_extra=_FEN,
-    )
+def days_of_month(text: str) -> tuple[int, ...]:
+    """Return the days that a text like `10, 25` names, in their order, or nothing when one of them is none."""
+    parts = [part for part in re.split(r"[\s,，、;]+", text.strip()) if part]
+    if not all(part.isdecimal() and 1 <= int(part) <= 31 for part in parts):
+        return ()
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def settlement_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was typed as the values of a settlement."""
+    return {**values, "month_days": days_of_month(values.get("month_days", "15"))}
+
+
+def settlement_as_typed(settlement: Settlement) -> dict[str, Any]:
+    """Return a settlement by the names of the form."""
+    return {**settlement.model_dump(), "month_days": ", ".join(map(str, settlement.month_days))}
 
 
 class WeChatForm(BaseModel):
@@ -138,12 +239,9 @@ class AdminForm(BaseModel):
     )
 
 
-class TryForm(BaseModel):
-    """A made-up order to try a plan on."""
+class InvitationForm(BaseModel):
+    """An invitation to become a promoter."""
 
-    amount: int = Field(default=10_000, gt=0, le=MAX_FEN, title=_l("The line paid"), json_schema_extra=_FEN)
-    sku: str = Field(default="", max_length=64, title=_l("Product"), json_schema_extra={"choices": "products"})
-    buyer: str = Field(default="", max_length=32, title=_l("Tier of the buyer"), json_schema_extra={"choices": "tiers"})
-    level_1: str = Field(default="", max_length=32, title=_l("Level 1"), json_schema_extra={"choices": "tiers"})
-    level_2: str = Field(default="", max_length=32, title=_l("Level 2"), json_schema_extra={"choices": "tiers"})
-    level_3: str = Field(default="", max_length=32, title=_l("Level 3"), json_schema_extra={"choices": "tiers"})
+    tier: str = Field(min_length=1, max_length=32, title=_l("Tier"), json_schema_extra={"choices": "tiers"})
+    days: int = Field(default=30, ge=1, le=365, title=_l("Holds for days"), description=_l("It can be used once."))
+    note: str = Field(default="", max_length=200, title=_l("Note"), description=_l("Whom it is for; only you see it."))

@@ -12,9 +12,12 @@ from flask_babel import lazy_gettext as _l
 
 from fanyong.identity.permissions import Permission
 from fanyong.identity.web import may
+from fanyong.pluginhost.models import PluginActivation
 from fanyong.tenancy.database import session
 from tenants.orders.models import Order
 from tenants.payouts.models import Withdrawal
+from tenants.periods import service as periods
+from tenants.promoters.models import Application
 from tenants.reconciliation.models import Difference
 
 
@@ -62,16 +65,26 @@ _MENU: tuple[tuple[str | LazyString, tuple[Entry, ...]], ...] = (
         _l("Promotion"),
         (
             Entry("console.promoters", "users", _l("Promoters"), _P.PROMOTERS_READ),
+            Entry("console.promoter_applications", "forms", _l("Applications"), _P.PROMOTERS_READ),
+            Entry("console.region_agents", "map-pin", _l("Region agents"), _P.PROMOTERS_READ),
             Entry("console.tiers", "stairs-up", _l("Tiers"), _P.PLANS_READ),
             Entry("console.plan", "percentage", _l("Commission plan"), _P.PLANS_READ),
+            Entry("console.compliance_page", "shield-check", _l("Compliance"), _P.PLANS_READ),
         ),
     ),
     (
         _l("Money"),
         (
+            Entry("console.rewards", "calendar-dollar", _l("Month-end rewards"), _P.LEDGER_READ),
             Entry("console.withdrawals", "cash", _l("Withdrawals"), _P.WITHDRAWALS_READ),
+            Entry("console.payout_batches", "building-bank", _l("Payout batches"), _P.WITHDRAWALS_READ),
+            Entry("console.payout_channels", "route", _l("Payout channels"), _P.SETTINGS_READ),
+            Entry("console.payout_tax", "receipt-tax", _l("Tax"), _P.WITHDRAWALS_READ),
+            Entry("console.screening", "eye-search", _l("Money laundering"), _P.WITHDRAWALS_READ),
+            Entry("console.debts", "coin-off", _l("Debts"), _P.WITHDRAWALS_READ),
             Entry("console.reconciliation", "scale", _l("Reconciliation"), _P.LEDGER_READ),
             Entry("console.books", "book", _l("Books"), _P.LEDGER_READ),
+            Entry("console.brand_month", "file-text", _l("Statements"), _P.LEDGER_READ),
         ),
     ),
     (
@@ -89,10 +102,19 @@ def waiting() -> dict[str, int]:
     """Return how many things wait for somebody, by the endpoint where they wait."""
     counted = {
         "console.orders": sa.select(sa.func.count()).where(Order.state == "paid"),
-        "console.withdrawals": sa.select(sa.func.count()).where(Withdrawal.state == "requested"),
-        "console.reconciliation": sa.select(sa.func.count()).where(Difference.settled_at.is_(None)),
+        "console.withdrawals": sa.select(sa.func.count()).where(Withdrawal.state.in_(("requested", "held"))),
+        "console.reconciliation": sa.select(sa.func.count()).where(Difference.state != "closed"),
     }
+    counted["console.promoter_applications"] = sa.select(sa.func.count()).where(Application.state == "open")
+    counted["console.rewards"] = periods.to_look_at()
+    counted["console.plan"] = _refused("commission_plan")
+    counted["console.tiers"] = _refused("tier_structure")
     return {endpoint: session().scalar(query) or 0 for endpoint, query in counted.items()}
+
+
+def _refused(kind: str) -> sa.Select[int]:
+    """Return the query of versions that were not allowed when their time came."""
+    return sa.select(sa.func.count()).where(PluginActivation.kind == kind, PluginActivation.state == "refused")
 
 
 def groups(counts: Mapping[str, int]) -> list[Group]:

@@ -9,13 +9,15 @@ from uuid import UUID
 
 from fanyong.payments.models import Refund
 from fanyong.tenancy.database import session
+from tenants.catalog.models import Product
 from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
 from tenants.commissions.models import Award
 from tenants.members import service as members
 from tenants.members.models import Member
-from tenants.orders import refunds
-from tenants.orders.models import Order, OrderRefund
+from tenants.orders import exchanges, refunds
+from tenants.orders.models import Order, OrderExchange, OrderRefund
+from tenants.settlement import service as settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +92,43 @@ def _withheld(items: list[dict[str, Any]], people: dict[UUID, Member]) -> dict[U
         member = people.get(UUID(item["beneficiary_id"])) if item["beneficiary_id"] else None
         rows[UUID(item["line_id"])].append(WithheldRow(member, item["level"], item["rule"], item["reason"]))
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangePanel:
+    """What was exchanged of an order, and what still can be."""
+
+    made: list[OrderExchange]
+    replacements: dict[UUID, Product]
+    #: The orders over the differences, by id.
+    new_orders: dict[UUID, Order]
+    #: Pieces that are left to be exchanged, by line.
+    left: dict[UUID, int]
+    #: The exchange whose difference this order collects.
+    behind: OrderExchange | None
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything is left to exchange."""
+        return any(self.left.values())
+
+
+def exchange_panel(order: Order) -> ExchangePanel:
+    """Return an order's exchanges with what they came to."""
+    made = exchanges.exchanges_of(order.id)
+    open_lines = order.lines if order.state in exchanges.EXCHANGEABLE_STATES else []
+    return ExchangePanel(
+        made=made,
+        replacements={item.replacement_id: session().get_one(Product, item.replacement_id) for item in made},
+        new_orders={
+            item.new_order_id: session().get_one(Order, item.new_order_id) for item in made if item.new_order_id
+        },
+        left={line.id: exchanges.left_to_exchange(line) for line in open_lines},
+        behind=exchanges.exchange_behind(order.id),
+    )
+
+
+def held_promoters(order: Order) -> set[UUID]:
+    """Return which promoters who earn on an order have all their commissions on hold."""
+    earning = {award.beneficiary_id for award in commissions.awards_of_orders([order.id])}
+    return earning & set(session().scalars(settlement.held_members())) if earning else set()

@@ -118,6 +118,19 @@ CHECKS: dict[str, str] = {
                <> CASE WHEN l.paid_fen = 0 THEN 0
                        ELSE div(a.amount_fen::numeric * coalesce(g.fen, 0), l.paid_fen) END
            AND NOT EXISTS (SELECT FROM commission_work w WHERE w.order_id = a.order_id)""",
+    "4 limits over several orders count what they let through": """
+        SELECT format('%s in %s: noted %s, awards %s', coalesce(s.scope_id, c.scope_id), coalesce(s.period, c.period),
+                      s.spent_fen, c.fen)
+          FROM plan_spending s
+          FULL JOIN (SELECT k.scope_id, k.period,
+                            sum(a.amount_fen - coalesce(t.before, 0) - coalesce(t.after, 0)) AS fen
+                       FROM order_commission o JOIN award a ON a.order_id = o.order_id
+                       LEFT JOIN taken t ON t.award_id = a.id
+                      CROSS JOIN LATERAL (VALUES (a.beneficiary_id, o.spending->>'day'),
+                                                 (o.plan_version_id, o.spending->>'budget_period')) k (scope_id, period)
+                      WHERE o.spending IS NOT NULL AND k.period IS NOT NULL GROUP BY 1, 2) c
+               ON c.scope_id = s.scope_id AND c.period = s.period
+         WHERE coalesce(s.spent_fen, 0) <> coalesce(c.fen, 0)""",
     "5 every frozen order was computed, or waits for it, exactly once": """
         SELECT format('order %s', f.order_id) FROM attribution f
           LEFT JOIN order_commission o ON o.order_id = f.order_id
@@ -139,15 +152,24 @@ CHECKS: dict[str, str] = {
           FULL JOIN (SELECT owner_id, sum(fen) AS fen FROM moved WHERE kind = 3 GROUP BY 1) m ON m.owner_id = b.owner_id
          WHERE coalesce(b.fen, 0) <> coalesce(m.fen, 0)""",
     "7 every withdrawal is held, and then paid or returned exactly once": """
-        SELECT format('withdrawal %s (%s)', w.id, w.state) FROM withdrawal w JOIN transfer t ON t.id = w.transfer_id
+        SELECT format('withdrawal %s (%s)', w.id, w.state)
+          FROM withdrawal w LEFT JOIN transfer t ON t.id = w.transfer_id
          CROSS JOIN LATERAL (SELECT
-            count(*) FILTER (WHERE kind = 6) AS hold,
-            count(*) FILTER (WHERE kind = 7) AS paid,
-            count(*) FILTER (WHERE kind = 8) AS returned
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 6), 0) AS hold,
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 7), 0) AS paid,
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 8), 0) AS returned,
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 9), 0) AS tax,
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 10), 0) AS fee
             FROM posting WHERE source_id = w.id) p
-         WHERE p.hold <> 1 OR (w.state = 'paid') <> (p.paid = 1)
-            OR (w.state IN ('rejected', 'failed')) <> (p.returned = 1)
-            OR w.amount_fen <> t.amount_fen OR (w.state = 'paid') <> (t.state = 'paid')""",
+         WHERE p.hold <> w.amount_fen OR w.amount_fen <> w.net_fen + w.tax_fen + w.fee_fen
+            OR (p.paid, p.tax, p.fee) <> (CASE w.state WHEN 'paid' THEN w.net_fen ELSE 0 END,
+                CASE w.state WHEN 'paid' THEN w.tax_fen ELSE 0 END, CASE w.state WHEN 'paid' THEN w.fee_fen ELSE 0 END)
+            OR p.returned <> CASE WHEN w.state IN ('rejected', 'failed') THEN w.amount_fen ELSE 0 END
+            OR t.amount_fen <> w.net_fen OR (w.state = 'paid') <> (t.state = 'paid')""",
+    "7 every debt given up stands in the books": """
+        SELECT format('write-off %s', d.id) FROM debt_write_off d
+          FULL JOIN (SELECT * FROM posting WHERE kind = 11) p ON p.source_id = d.id
+         WHERE (d.amount_fen, d.member_id) IS DISTINCT FROM (p.amount_fen, p.owner_id)""",
     "9 the relations form no circle and ancestors follow the parent": """
         SELECT format('member %s', m.id) FROM member m LEFT JOIN member p ON p.id = m.parent_id
          WHERE m.id = ANY (m.ancestors)
@@ -158,6 +180,21 @@ CHECKS: dict[str, str] = {
     "10 every award stands in the books with its amount": """
         SELECT format('award %s', a.id) FROM award a LEFT JOIN posting p ON p.source_id = a.id AND p.kind = 1
          WHERE (p.amount_fen, p.owner_id) IS DISTINCT FROM (a.amount_fen, a.beneficiary_id)""",
+    "10 every posted reward of a month stands in the books once": """
+        SELECT format('reward %s of %s', l.id, r.month) FROM period_line l JOIN period_run r ON r.id = l.run_id
+          LEFT JOIN award a ON a.id = l.award_id
+         WHERE CASE WHEN l.award_id IS NULL THEN r.state = 'posted' AND l.reason IS NULL
+                    ELSE r.state NOT IN ('posting', 'posted')
+                         OR (a.order_id, a.line_id, a.plan_version_id, a.beneficiary_id, a.rule, a.amount_fen, a.kind)
+                            IS DISTINCT FROM
+                            (r.id, r.id, r.plan_version_id, l.member_id, l.rule, l.amount_fen, 'period') END
+        UNION ALL
+        SELECT format('award %s', a.id) FROM award a
+         WHERE a.kind = 'period' AND NOT EXISTS (SELECT FROM period_line l WHERE l.award_id = a.id)
+        UNION ALL
+        SELECT format('month %s: %s of %s posted', r.month, r.posted, count(l.id)) FROM period_run r
+          LEFT JOIN period_line l ON l.run_id = r.id AND l.award_id IS NOT NULL
+         GROUP BY r.id HAVING r.posted <> count(l.id)""",
     "10 postings are numbered without gaps": """
         SELECT format('%s postings, the newest is number %s', sum(rows), max(newest)) FROM moved
         HAVING sum(rows) <> max(newest)""",

@@ -5,24 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.registry import PluginFailed
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import session, take_minutes
 from fanyong.values import OrderFacts
-from tenants.commissions import plans
+from tenants.commissions import engine, plans
 from tenants.commissions import service as commissions
 from tenants.commissions.models import Attribution, Award, OrderCommission
+from tenants.commissions.spending import spending_of
 from tenants.invariants.checks import CHECKS, statement
 
 #: How many orders a check computes again; the newest ones.
 RECOMPUTED_ORDERS = 500
-#: Books of millions of postings take longer than any request, and are added up in memory.
-_PATIENTLY = "SELECT set_config('statement_timeout', '10min', true), set_config('work_mem', '64MB', true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Report:
 
 def check_books() -> Report:
     """Run every invariant over the bound brand's books, as of one moment."""
-    session().execute(sa.text(_PATIENTLY))
+    # Books of millions of postings take longer than any request may.
+    take_minutes()
     problems = [f"{name}: {line}" for name, line in session().execute(sa.text(statement()))]
     recomputed, differing = _recompute()
     problems += [f"10 computing an order again gives the same fen: {line}" for line in differing]
@@ -56,20 +58,20 @@ def _figures() -> dict[str, int]:
 def _recompute() -> tuple[int, list[str]]:
     """Compute the newest paid orders again from their frozen facts and compare with what was posted."""
     query = (
-        sa.select(Attribution)
+        sa.select(Attribution, OrderCommission.spending)
         .join(OrderCommission, OrderCommission.order_id == Attribution.order_id)
         .where(OrderCommission.computed_at.is_not(None))
         .order_by(Attribution.order_id.desc())
         .limit(RECOMPUTED_ORDERS)
     )
-    frozen = session().scalars(query).all()
-    posted: dict[UUID, set[tuple[object, ...]]] = {row.order_id: set() for row in frozen}
+    frozen = session().execute(query).all()
+    posted: dict[UUID, set[tuple[object, ...]]] = {row.order_id: set() for row, _standing in frozen}
     for award in session().scalars(sa.select(Award).where(Award.order_id.in_(list(posted)))):
         posted[award.order_id].add((award.line_id, award.beneficiary_id, award.rule, award.kind, award.amount_fen))
     differing = []
-    for row in frozen:
+    for row, standing in frozen:
         try:
-            expected = _expected(commissions.decode_facts(row.facts), row.plan_version_id)
+            expected = _expected(commissions.decode_facts(row.facts), row.plan_version_id, standing)
         except (PluginFailed, LookupError) as error:
             differing.append(f"order {row.order_id}: {error}")
             continue
@@ -78,8 +80,13 @@ def _recompute() -> tuple[int, list[str]]:
     return len(frozen), differing
 
 
-def _expected(facts: OrderFacts, plan_version_id: UUID | None) -> set[tuple[object, ...]]:
+def _expected(
+    facts: OrderFacts, plan_version_id: UUID | None, standing: Mapping[str, Any] | None
+) -> set[tuple[object, ...]]:
     if plan_version_id is None:
         return set()
-    result = plans.propose(plugins.get_activation(plan_version_id), facts)
+    plan = plugins.get_activation(plan_version_id)
+    result = plans.propose(plan, facts)
+    if standing is not None:
+        result = engine.limit_by_spending(result, plans.caps_of(plan), spending_of(standing))
     return {(a.line_id, a.beneficiary_id, a.rule, a.kind, a.amount_fen) for a in result.awards}

@@ -7,10 +7,8 @@ afterwards breaks the chain at its place. A seal closes a number of postings in 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -21,22 +19,24 @@ from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session, unit_of_work
 from tenants.ledger.models import PostingKind, Seal
 
-#: Postings of one seal at most, and seals of one transaction.
+#: Postings of one seal at most, and seals of one transaction: the more, the fewer times a promoter's sums are touched.
 SEAL_ROWS = 10_000
-SEALS_AT_ONCE = 10
+SEALS_AT_ONCE = 30
 #: How much of each posting's hash is kept.
 KEPT_BYTES = 16
 GENESIS = bytes(32)
 
 _SEAL_LOCK = 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_CANONICAL = struct.Struct(">qqq16s16shhhh")
 #: Positions are given under the books lock, which lasts until the commit: whatever is seen has nothing before it.
+#: A posting as the chain takes it: position, amount, microseconds since 2000, source, owner, kind, debit, credit, part,
+#: all in network byte order. PostgreSQL puts it together several times faster than we would.
 _ROWS = b"""
-    SELECT position, amount_fen, posted_at, source_id, owner_id, kind, debit, credit, part
+    SELECT int8send(position) || int8send(amount_fen) || timestamptz_send(posted_at) || uuid_send(source_id)
+           || uuid_send(owner_id) || int2send(kind) || int2send(debit) || int2send(credit) || int2send(part)
       FROM posting WHERE position BETWEEN %s AND %s ORDER BY position
 """
+_POSITION = slice(0, 8)
+_SOURCE = slice(24, 40)
 _SUM = sa.text(
     """
     INSERT INTO account_sum AS s (owner_id, account, fen)
@@ -51,19 +51,19 @@ _EARN = sa.text(
     """
     INSERT INTO earning AS e (period, owner_id, earned_fen, reversed_fen, net_fen, awards)
     SELECT p.period, d.owner_id, sum(d.earned), sum(d.taken), sum(d.earned - d.taken), sum(d.awards)
-      FROM (SELECT owner_id, posted_at AT TIME ZONE 'Asia/Shanghai' AS at,
-                   CASE WHEN kind = :award THEN amount_fen ELSE 0 END AS earned,
-                   CASE WHEN kind = :back THEN amount_fen ELSE 0 END AS taken,
-                   CASE WHEN kind = :award THEN 1 ELSE 0 END AS awards
-              FROM posting WHERE position BETWEEN :first AND :last AND kind IN (:award, :back)) d
-     CROSS JOIN LATERAL (VALUES ('all'), (to_char(d.at, '"m:"YYYY-MM')), (to_char(d.at, '"d:"YYYY-MM-DD'))) p (period)
+      FROM (SELECT owner_id, CAST(posted_at AT TIME ZONE 'Asia/Shanghai' AS date) AS day,
+                   coalesce(sum(amount_fen) FILTER (WHERE kind = :award), 0) AS earned,
+                   coalesce(sum(amount_fen) FILTER (WHERE kind = :back), 0) AS taken,
+                   count(*) FILTER (WHERE kind = :award) AS awards
+              FROM posting WHERE position BETWEEN :first AND :last AND kind IN (:award, :back) GROUP BY 1, 2) d
+     CROSS JOIN LATERAL (VALUES ('all'), (to_char(d.day, '"m:"YYYY-MM')), (to_char(d.day, '"d:"YYYY-MM-DD')))
+                p (period)
      GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (period, owner_id) DO UPDATE
        SET earned_fen = e.earned_fen + excluded.earned_fen, reversed_fen = e.reversed_fen + excluded.reversed_fen,
            net_fen = e.net_fen + excluded.net_fen, awards = e.awards + excluded.awards
     """
 )
-Row = tuple[int, int, datetime, UUID, UUID, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +132,15 @@ def _walk(seal: Seal, *, number: int, first: int, head: bytes) -> tuple[Broken |
     kept, rows = seal.row_hashes, _rows(seal.first_position, seal.last_position)
     row = next(rows, None)
     for index, position in enumerate(range(seal.first_position, seal.last_position + 1)):
-        if row is None or row[0] != position:
+        if row is None or row[_POSITION] != _number(position):
             return Broken(position, "missing"), head
         before, head = head, _chain(head, row)
         following = next(rows, None)
         if head[:KEPT_BYTES] != kept[index * KEPT_BYTES : (index + 1) * KEPT_BYTES]:
             # A row that was slipped in pushed the one that was here one place on.
-            pushed = following and _chain(before, (position, *following[1:]))
+            pushed = following and _chain(before, _number(position) + following[_POSITION.stop :])
             what = "inserted" if pushed and kept[index * KEPT_BYTES :].startswith(pushed[:KEPT_BYTES]) else "changed"
-            return Broken(position, what, row[3]), head
+            return Broken(position, what, UUID(bytes=row[_SOURCE])), head
         row = following
     if head != seal.hash:
         return Broken(seal.last_position, "changed (the seal does not fit)"), head
@@ -198,13 +198,16 @@ def _close(number: int, span: tuple[int, int], head: bytes) -> bytes:
     return head
 
 
-def _rows(first: int, last: int) -> Iterator[Row]:
+def _rows(first: int, last: int) -> Iterator[bytes]:
     with driver().cursor(binary=True) as cursor:
-        yield from cursor.execute(_ROWS, [first, last])
+        for (row,) in cursor.execute(_ROWS, [first, last]):
+            yield row
 
 
-def _chain(head: bytes, row: Row) -> bytes:
+def _number(position: int) -> bytes:
+    return position.to_bytes(8, "big")
+
+
+def _chain(head: bytes, row: bytes) -> bytes:
     """Return the hash of a posting after the one before it: SHA-256 over that and the row's columns, in order."""
-    position, amount_fen, posted_at, source, owner, *numbers = row
-    moment = (posted_at - _EPOCH) // _MICROSECOND
-    return sha256(head + _CANONICAL.pack(position, amount_fen, moment, source.bytes, owner.bytes, *numbers)).digest()
+    return sha256(head + row).digest()

@@ -20,7 +20,11 @@ class Member(TenantBase):
     __table_args__ = (
         sa.CheckConstraint("parent_id <> id", name="not_own_parent"),
         sa.Index("ix_member_ancestors", "ancestors", postgresql_using="gin"),
-        sa.Index("ix_member_parent_id", "parent_id", postgresql_include=["id"]),
+        # One's own team, level by level and in the order of joining, without sorting the whole of it.
+        sa.Index("ix_member_level_1", "parent_id", "id"),
+        sa.Index("ix_member_level_2", sa.text("(ancestors[2])"), "id"),
+        sa.Index("ix_member_level_3", sa.text("(ancestors[3])"), "id"),
+        sa.Index("ix_member_uncounted", "id", postgresql_where=sa.text("cardinality(ancestors) > counted_depth")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -30,6 +34,8 @@ class Member(TenantBase):
     #: The upline, nearest first: the parent's ancestors with the parent in front.
     ancestors: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(sa.Uuid()), default=list)
     joined_at: Mapped[datetime]
+    #: How many of the ancestors count this member in the size of their team already.
+    counted_depth: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
 
 
 class MemberBinding(TenantBase):

@@ -60,11 +60,6 @@ def bind(member_id: UUID, *, parent_id: UUID, source: str) -> bool:
     return True
 
 
-def downline_query(member_id: UUID) -> sa.Select[Member]:
-    """Return the query of all members below one, at any depth."""
-    return sa.select(Member).where(Member.ancestors.contains([member_id]))
-
-
 def _lock_tree() -> None:
     session().execute(sa.select(sa.func.pg_advisory_xact_lock(_TREE_LOCK, sa.func.hashtext(sa.func.current_schema()))))
 

@@ -19,6 +19,12 @@ class EmptyOrder(FanyongError):
     message = _l("An order needs at least one line with a quantity from 1 to 9999, each product once.")
 
 
+class UnknownRegion(FanyongError):
+    code = "unknown_region"
+    status = 422
+    message = _l("“%(region)s” is no region: the code of an administrative region has six digits, like 310115.")
+
+
 class NothingToPay(FanyongError):
     code = "nothing_to_pay"
     status = 422
@@ -49,4 +55,12 @@ class WrongOrderState(FanyongError):
 class RefundOutOfBounds(FanyongError):
     code = "refund_out_of_bounds"
     status = 422
-    message = _l("A refund covers lines of the order, each with a quantity that is left, and freight that was paid.")
+    message = _l(
+        "A refund covers lines of the order, each with a quantity or an amount that is left, and freight that was paid."
+    )
+
+
+class ExchangeOutOfBounds(FanyongError):
+    code = "exchange_out_of_bounds"
+    status = 422
+    message = _l("An exchange covers pieces of a line that were neither given back nor exchanged before.")

@@ -4,47 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import Field
 
 from fanyong.compliance import service as compliance
 from fanyong.errors import IdempotencyMismatch, NotFound
 from fanyong.events import publish
-from fanyong.ids import new_id
 from fanyong.payments import service as payments
 from fanyong.payments.models import PaymentIntent
 from fanyong.tenancy import settings
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.context import current_tenant
 from fanyong.tenancy.database import session
-from fanyong.values import LineFacts, OrderFacts
+from fanyong.wechat.times import BEIJING
 from tenants.catalog import service as catalog
-from tenants.catalog.models import Product
 from tenants.commissions import service as commissions
-from tenants.commissions.engine import allocate
 from tenants.members.models import Member
-from tenants.orders.errors import EmptyOrder, NothingToPay, UnknownProduct, WrongOrderState
-from tenants.orders.models import Order, OrderLine, OrderRefund, OrderRefundLine
-from tenants.promoters import service as promoters
-from tenants.promotions import service as promotions
-from tenants.shipping import service as shipping
-
-PAY_WITHIN = timedelta(minutes=30)
-MAX_LINES = 100
-MAX_QUANTITY = 9_999
-
-
-class Settlement(settings.SettingsGroup):
-    """When commissions become the promoter's: this many days after the goods were received."""
-
-    key: ClassVar[str] = "settlement"
-    window_days: int = Field(default=7, ge=0, le=365)
+from tenants.orders import drafts
+from tenants.orders.errors import WrongOrderState
+from tenants.orders.freezing import freeze
+from tenants.orders.models import Order, OrderRefund, OrderRefundLine
+from tenants.promoters import sales
+from tenants.settlement.triggers import Settlement, due_at
 
 
 def place(
@@ -54,30 +39,40 @@ def place(
     idempotency_key: str,
     coupon_code: str | None = None,
     shipping_code: str | None = None,
+    region: str = "",
 ) -> Order:
     """Place an order of (SKU, quantity) lines and reserve its stock; the same key again returns the same order.
 
-    Raises EmptyOrder, UnknownProduct, OutOfStock, CouponNotUsable, UnknownShippingMethod, NothingToPay or
+    `region` is the administrative code of the delivery region (GB/T 2260, six digits) or empty. Raises EmptyOrder,
+    UnknownProduct, OutOfStock, CouponNotUsable, UnknownShippingMethod, UnknownRegion, NothingToPay or
     IdempotencyMismatch.
     """
-    request_hash = digest({"lines": [list(line) for line in lines], "coupon": coupon_code, "shipping": shipping_code})
+    wish = {"lines": [list(line) for line in lines], "coupon": coupon_code, "shipping": shipping_code}
+    request_hash = digest(wish | ({"region": region} if region else {}))
     known = _by_key(member.id, idempotency_key)
     if known is not None:
         return _same(known, request_hash)
-    products = _products(lines)
-    order = _draft(member, lines=lines, products=products, coupon_code=coupon_code, shipping_code=shipping_code)
+    order = drafts.draft(member, lines=lines, coupon_code=coupon_code, shipping_code=shipping_code, region=region)
     order.idempotency_key, order.request_hash = idempotency_key, request_hash
+    return open_order(order, member)
+
+
+def open_order(order: Order, member: Member) -> Order:
+    """Write a draft, take its stock and ask for its payment; a key that is taken returns the order that has it.
+
+    Raises OutOfStock or IdempotencyMismatch.
+    """
     try:
         with session().begin_nested():
             session().add(order)
             session().flush()
     except sa.exc.IntegrityError:
         # The same request won a race against itself; its order is the answer.
-        known = _by_key(member.id, idempotency_key)
+        known = _by_key(member.id, order.idempotency_key)
         if known is None:
             raise
-        return _same(known, request_hash)
-    catalog.take_stock({products[sku].id: quantity for sku, quantity in lines})
+        return _same(known, order.request_hash)
+    catalog.take_stock({line.product_id: line.quantity for line in order.lines})
     payments.create_intent(
         reference_id=order.id,
         amount_fen=order.total_fen,
@@ -121,6 +116,8 @@ def ship(order_id: UUID, *, tracking: str = "") -> Order:
     if order.state != "paid" or all(line.refunded_quantity == line.quantity for line in order.lines):
         raise WrongOrderState(state="refunded" if order.state == "paid" else order.state)
     order.state, order.shipped_at, order.tracking = "shipped", brand_now(), tracking.strip()[:64]
+    days = settlement_of(order).auto_receive_days
+    order.auto_receive_at = order.shipped_at + timedelta(days=days) if days is not None else None
     publish("order.shipped", order, object_id=order.id)
     return order
 
@@ -137,14 +134,21 @@ def confirm_receipt(order_id: UUID, *, member_id: UUID) -> Order:
         return order
     if order.state != "shipped":
         raise WrongOrderState(state=order.state)
-    assert order.attribution is not None
-    order.state, order.received_at = "received", brand_now()
-    due_at = order.received_at + timedelta(days=order.attribution["window_days"])
-    commissions.queue_received(order.id, due_at=due_at)
-    kept_fen = sum(line.paid_fen for line in order.lines) - _refunded_goods_fen(order.id)
-    _record_sale(order, paid_or_received="received", amount_fen=kept_fen)
-    publish("order.received", order, object_id=order.id, due_at=due_at.isoformat())
-    return order
+    return _receive(order)
+
+
+def receive_overdue(order_id: UUID) -> bool:
+    """Count a shipped order as received when the buyer has let the time pass; False when it is not so far."""
+    order = get_order(order_id, lock=True)
+    if order.state != "shipped" or order.auto_receive_at is None or order.auto_receive_at > brand_now():
+        return False
+    _receive(order)
+    return True
+
+
+def settlement_of(order: Order) -> Settlement:
+    """Return by which rule the commissions of an order are released: the one frozen into it, or today's before that."""
+    return Settlement.model_validate(order.settlement) if order.settlement else settings.load(Settlement)
 
 
 def on_payment_succeeded(intent: PaymentIntent) -> None:
@@ -157,11 +161,11 @@ def on_payment_succeeded(intent: PaymentIntent) -> None:
     if order.state != "created":
         return
     order.state, order.paid_at = "paid", brand_now()
-    plan_version_id = commissions.current_plan_version_id()
-    facts = _freeze(order, paid_at=order.paid_at)
-    order.attribution = {"window_days": settings.load(Settlement).window_days}
+    plan_version_id = commissions.current_plan_version_id(at=order.paid_at)
+    facts = freeze(order, paid_at=order.paid_at)
+    order.settlement = settings.load(Settlement).model_dump(mode="json")
     commissions.queue_paid(facts, plan_version_id=plan_version_id, policy=compliance.POLICY_VERSION)
-    _record_sale(order, paid_or_received="paid", amount_fen=facts.paid_goods_fen)
+    _record_sale(order, amount_fen=facts.paid_goods_fen)
     publish("order.paid", order, object_id=order.id, total_fen=order.total_fen)
 
 
@@ -195,11 +199,19 @@ def overdue_orders(limit: int = 20) -> list[UUID]:
     return list(session().scalars(overdue().order_by(Order.id).limit(limit)))
 
 
+def unconfirmed() -> sa.Select[UUID]:
+    """Return the query of shipped orders whose buyers have let the time to confirm the receipt pass."""
+    return sa.select(Order.id).where(Order.state == "shipped", Order.auto_receive_at <= brand_now())
+
+
+def unconfirmed_orders(limit: int = 20) -> list[UUID]:
+    """Return shipped orders that count as received by now, those first whose time has been over the longest."""
+    return list(session().scalars(unconfirmed().order_by(Order.auto_receive_at).limit(limit)))
+
+
 def record_refunded_sale(order: Order, *, amount_fen: int) -> None:
     """Take refunded goods off the sales of those who made them."""
-    _record_sale(order, paid_or_received="paid", amount_fen=-amount_fen)
-    if order.received_at is not None:
-        _record_sale(order, paid_or_received="received", amount_fen=-amount_fen)
+    sales.record_refunded(order.id, amount_fen=amount_fen, because=_because(order))
 
 
 def digest(value: Any) -> str:
@@ -207,93 +219,32 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _products(lines: Sequence[tuple[str, int]]) -> dict[str, Product]:
-    skus = [sku for sku, _ in lines]
-    if not lines or len(lines) > MAX_LINES or len(set(skus)) < len(skus):
-        raise EmptyOrder
-    if any(not 1 <= quantity <= MAX_QUANTITY for _, quantity in lines):
-        raise EmptyOrder
-    products = catalog.by_sku(skus)
-    for sku in skus:
-        if sku not in products or not products[sku].on_sale:
-            raise UnknownProduct(sku=sku)
-    return products
-
-
-def _draft(
-    member: Member,
-    *,
-    lines: Sequence[tuple[str, int]],
-    products: Mapping[str, Product],
-    coupon_code: str | None,
-    shipping_code: str | None,
-) -> Order:
-    values = [products[sku].price_fen * quantity for sku, quantity in lines]
-    goods_fen = sum(values)
-    coupon_fen = promotions.discount(coupon_code, goods_fen=goods_fen)
-    freight_fen = shipping.fee(shipping_code)
-    total_fen = goods_fen - coupon_fen + freight_fen
-    if total_fen < 1:
-        raise NothingToPay
-    now = brand_now()
-    discounts = allocate(coupon_fen, values)
-    order = Order(
-        id=new_id(),
-        number=_number(now),
-        member_id=member.id,
-        state="created",
-        goods_fen=goods_fen,
-        coupon_fen=coupon_fen,
-        freight_fen=freight_fen,
-        total_fen=total_fen,
-        created_at=now,
-        expires_at=now + PAY_WITHIN,
-    )
-    order.lines = [
-        _line(position, products[sku], quantity=quantity, discount_fen=discounts[position])
-        for position, (sku, quantity) in enumerate(lines)
-    ]
+def _receive(order: Order) -> Order:
+    """From here the time to the release of the commissions runs."""
+    order.state, order.received_at = "received", brand_now()
+    due = due_at(settlement_of(order), order.received_at, tz=BEIJING)
+    commissions.queue_received(order.id, due_at=due)
+    kept_fen = sum(line.paid_fen for line in order.lines) - _refunded_goods_fen(order.id)
+    sales.record_received(order.id, received_at=order.received_at, amount_fen=kept_fen, because=_because(order))
+    publish("order.received", order, object_id=order.id, due_at=due.isoformat())
     return order
 
 
-def _line(position: int, product: Product, *, quantity: int, discount_fen: int) -> OrderLine:
-    return OrderLine(
-        position=position,
-        product_id=product.id,
-        sku=product.sku,
-        name=product.name,
-        category=product.category,
-        unit_price_fen=product.price_fen,
-        quantity=quantity,
-        discount_fen=discount_fen,
-        paid_fen=product.price_fen * quantity - discount_fen,
+def _record_sale(order: Order, *, amount_fen: int) -> None:
+    """Count a payment among the sales of the buyer and of whoever had brought the buyer."""
+    assert order.paid_at is not None
+    sales.record_paid(
+        order.id,
+        member_id=order.member_id,
+        upline=session().get_one(Member, order.member_id).ancestors,
+        paid_at=order.paid_at,
+        amount_fen=amount_fen,
+        because=_because(order),
     )
 
 
-def _freeze(order: Order, *, paid_at: datetime) -> OrderFacts:
-    member = session().get_one(Member, order.member_id, populate_existing=True)
-    return OrderFacts(
-        order_id=order.id,
-        paid_at=paid_at,
-        lines=tuple(LineFacts(x.id, x.sku, x.category, x.quantity, x.paid_fen) for x in order.lines),
-        buyer=promoters.people([member.id], first_level=0)[0],
-        upline=promoters.people(member.ancestors[: compliance.MAX_LEVELS], first_level=1),
-        levels_allowed=compliance.levels_allowed(),
-    )
-
-
-def _record_sale(order: Order, *, paid_or_received: str, amount_fen: int) -> None:
-    """Book a sale to the buyer and to whoever was frozen as level 1; locked in the order of ids."""
-    facts = commissions.facts_of(order.id)
-    assert facts is not None
-    figures: list[tuple[UUID, promoters.Figure]] = [
-        (facts.buyer.member_id, "own_paid_fen" if paid_or_received == "paid" else "own_received_fen")
-    ]
-    if facts.upline:
-        seller = facts.upline[0].member_id
-        figures.append((seller, "shared_paid_fen" if paid_or_received == "paid" else "shared_received_fen"))
-    for member_id, figure in sorted(figures):
-        promoters.record_sale(member_id, figure=figure, amount_fen=amount_fen, because=f"order {order.number}")
+def _because(order: Order) -> str:
+    return f"order {order.number}"
 
 
 def _refunded_goods_fen(order_id: UUID) -> int:
@@ -304,10 +255,6 @@ def _refunded_goods_fen(order_id: UUID) -> int:
         .where(OrderRefund.order_id == order_id, OrderRefund.state == "done")
     )
     return int(session().scalar(query) or 0)
-
-
-def _number(now: datetime) -> str:
-    return f"{now:%y%m%d}{secrets.randbelow(10**10):010d}"
 
 
 def _by_key(member_id: UUID, key: str) -> Order | None:

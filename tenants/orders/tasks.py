@@ -1,4 +1,4 @@
-"""Closing orders that nobody paid for: the tender of this feature."""
+"""Closing orders that nobody paid for, and receiving those that nobody confirms: the tenders of this feature."""
 
 from __future__ import annotations
 
@@ -17,3 +17,14 @@ def close_overdue() -> int:
             with unit_of_work():
                 closed += service.close_unpaid(order_id)
     return closed
+
+
+def receive_unconfirmed() -> int:
+    """Count shipped orders as received whose buyers have let the time pass; returns how many."""
+    with unit_of_work():
+        waiting = service.unconfirmed_orders()
+    received = 0
+    for order_id in waiting:
+        with unit_of_work():
+            received += service.receive_overdue(order_id)
+    return received

@@ -1,15 +1,16 @@
-"""Withdrawals: the money is set aside and the transfer's number fixed in the request's own transaction."""
+"""Withdrawals: the money is set aside and its number fixed in the request's own transaction.
+
+A withdrawal pays at most once, whatever its channel: only an approved one is paid, it leaves that state under the
+books lock, and its postings are unique by its id.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask_babel import lazy_gettext as _l
-from pydantic import Field
 
-from fanyong.errors import FanyongError, IdempotencyMismatch, NotFound
+from fanyong.errors import IdempotencyMismatch, NotFound
 from fanyong.events import publish
 from fanyong.ids import new_id
 from fanyong.payments import service as payments
@@ -17,121 +18,134 @@ from fanyong.payments.models import Transfer
 from fanyong.tenancy import settings
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
+from fanyong.web.money import yuan
 from tenants.ledger import service as ledger
-from tenants.ledger.models import AccountName, PostingKind
-from tenants.ledger.service import Entry, Release
 from tenants.members.models import Member
-from tenants.payouts.models import Withdrawal
-from tenants.promoters import service as promoters
+from tenants.payouts import books, channels, payees, policies, quoting, review
+from tenants.payouts.channels import Channel
+from tenants.payouts.errors import (
+    NotEnoughAvailable,
+    PromoterFrozen,
+    RealNameMissing,
+    RejectNeedsReason,
+    SamePersonTwice,
+    WithdrawalBelowMinimum,
+    WithdrawalBlockedByDebt,
+    WithdrawalHeld,
+    WrongWithdrawalState,
+)
+from tenants.payouts.models import PayeeAccount, Withdrawal
+from tenants.payouts.quoting import Quote
+from tenants.payouts.rules import REAL_NAME_FROM_FEN, WithdrawalRules, needs_two_people
+from tenants.payouts.screening import Hit, screen
+from tenants.payouts.settling import give_back, mark_failed, mark_paid, on_transfer_ended_unpaid, on_transfer_paid
 
-#: WeChat Pay wants the payee's real name from 2,000 CNY on (transfer rules of 2025; WECHAT.md B1).
-REAL_NAME_FROM_FEN = 200_000
+__all__ = [
+    "AUTOMATIC",
+    "REAL_NAME_FROM_FEN",
+    "NotEnoughAvailable",
+    "PromoterFrozen",
+    "RealNameMissing",
+    "RejectNeedsReason",
+    "WithdrawalBelowMinimum",
+    "WithdrawalBlockedByDebt",
+    "WithdrawalRules",
+    "WrongWithdrawalState",
+    "approve",
+    "get_withdrawal",
+    "mark_failed",
+    "mark_paid",
+    "on_transfer_ended_unpaid",
+    "on_transfer_paid",
+    "preview",
+    "reject",
+    "release_hold",
+    "request_withdrawal",
+    "transfer_of",
+    "withdrawals",
+]
 AUTOMATIC = "automatic"
 
 
-class WithdrawalRules(settings.SettingsGroup):
-    """What a brand allows; 0.10 CNY is the least WeChat Pay transfers."""
+def preview(
+    member: Member, *, amount_fen: int, channel: str = "", real_name: str | None = None
+) -> tuple[Channel, Quote, str | None]:
+    """Return channel and parts of a withdrawal that nobody has asked for yet, and in words why it cannot be.
 
-    key: ClassVar[str] = "withdrawal"
-    minimum_fen: int = Field(default=100, ge=10, le=100_000_000)
-    #: Withdrawals below this amount need nobody's approval; 0 means all do.
-    auto_approve_below_fen: int = Field(default=0, ge=0, le=100_000_000)
-
-
-class WithdrawalBelowMinimum(FanyongError):
-    code = "withdrawal_below_minimum"
-    status = 422
-    message = _l("The least you can withdraw is %(minimum)s.")
-
-
-class NotEnoughAvailable(FanyongError):
-    code = "not_enough_available"
-    status = 422
-    message = _l("You have %(available)s to withdraw.")
-
-
-class WithdrawalBlockedByDebt(FanyongError):
-    code = "withdrawal_blocked_by_debt"
-    status = 409
-    message = _l("You owe %(debt)s from refunded orders. Your next commissions repay it first.")
-
-
-class PromoterFrozen(FanyongError):
-    code = "promoter_frozen"
-    status = 403
-    message = _l("Withdrawals are on hold for this account. Please contact the shop.")
-
-
-class RealNameMissing(FanyongError):
-    code = "real_name_missing"
-    status = 422
-    message = _l("From 2,000.00 on, WeChat Pay needs the real name of the payee.")
-
-
-class WrongWithdrawalState(FanyongError):
-    code = "wrong_withdrawal_state"
-    status = 409
-    message = _l("This withdrawal has been decided on already.")
-
-
-class RejectNeedsReason(FanyongError):
-    code = "reason_missing"
-    status = 422
-    message = _l("Please give a reason.")
+    Raises UnknownChannel.
+    """
+    chosen = channels.get_channel(channel)
+    asked = quoting.quote(member.id, amount_fen)
+    has_name = payees.current_payee(member.id, chosen.name) is not None
+    problem = quoting.problem_of(member, asked, channel=chosen, real_name=real_name, has_payee_name=has_name)
+    return chosen, asked, problem.text if problem else None
 
 
 def request_withdrawal(
-    member: Member, *, amount_fen: int, idempotency_key: str, real_name: str | None = None
+    member: Member,
+    *,
+    amount_fen: int,
+    idempotency_key: str,
+    real_name: str | None = None,
+    channel: str = "",
+    device_id: str | None = None,
 ) -> Withdrawal:
-    """Set `amount_fen` aside for a transfer to the member's wallet; the same key again returns the same withdrawal.
+    """Set `amount_fen`, the gross amount, aside for a payout; the same key again returns the same withdrawal.
 
-    Raises WithdrawalBelowMinimum, NotEnoughAvailable, WithdrawalBlockedByDebt, PromoterFrozen, RealNameMissing or
-    IdempotencyMismatch.
+    Without a channel the brand's first one pays. A withdrawal that meets a rule against money laundering is held
+    for a review. Raises UnknownChannel, PayeeMissing, IdempotencyMismatch, and what `quoting.problem_of` returns.
     """
-    ledger.lock_books()
-    known = session().scalar(
-        sa.select(Withdrawal).where(Withdrawal.member_id == member.id, Withdrawal.idempotency_key == idempotency_key)
-    )
+    known = _known(member, amount_fen=amount_fen, channel=channel, key=idempotency_key)
     if known is not None:
-        if known.amount_fen != amount_fen:
-            raise IdempotencyMismatch
         return known
-    _check(member, amount_fen=amount_fen, real_name=real_name)
-    withdrawal_id, now = new_id(), brand_now()
-    transfer = payments.create_transfer(
-        reference_id=withdrawal_id,
-        openid=member.openid,
-        amount_fen=amount_fen,
-        remark=f"{now.year}年{now.month}月推广佣金",
-        user_name=real_name if amount_fen >= REAL_NAME_FROM_FEN else None,
-    )
-    withdrawal = Withdrawal(
-        id=withdrawal_id,
-        member_id=member.id,
-        amount_fen=amount_fen,
-        state="requested",
-        transfer_id=transfer.id,
-        idempotency_key=idempotency_key,
-        requested_at=now,
-    )
+    chosen = channels.get_channel(channel)
+    payee = payees.payee_for(member, chosen)
+    # Looked up before the lock: how long it takes must not keep everybody else from the books.
+    facts = review.gather(member, amount_fen=amount_fen, at=brand_now(), payee=payee, device_id=device_id)
+    ledger.lock_books()
+    known = _known(member, amount_fen=amount_fen, channel=channel, key=idempotency_key)
+    if known is not None:
+        return known
+    asked = quoting.quote(member.id, amount_fen)
+    problem = quoting.problem_of(member, asked, channel=chosen, real_name=real_name, has_payee_name=payee is not None)
+    if problem is not None:
+        raise problem
+    hits = screen(policies.screening_rules(), review.refreshed(facts, member.id))
+    withdrawal = _write(member, asked, chosen, payee=payee, hits=hits, real_name=real_name)
+    withdrawal.idempotency_key, withdrawal.device_id = idempotency_key, device_id
     session().add(withdrawal)
     session().flush()
-    _move(withdrawal, PostingKind.HOLD, debit=AccountName.AVAILABLE, credit=AccountName.IN_TRANSFER)
-    publish("withdrawal.requested", withdrawal, object_id=withdrawal.id, amount_fen=amount_fen)
-    if amount_fen < settings.load(WithdrawalRules).auto_approve_below_fen:
+    books.hold(withdrawal)
+    publish(f"withdrawal.{withdrawal.state}", withdrawal, object_id=withdrawal.id, amount_fen=amount_fen)
+    rules = settings.load(WithdrawalRules)
+    if amount_fen < rules.auto_approve_below_fen and not hits and not needs_two_people(rules, amount_fen):
         approve(withdrawal.id, actor=AUTOMATIC)
     return withdrawal
 
 
 def approve(withdrawal_id: UUID, *, actor: str) -> Withdrawal:
-    """Let the transfer go to the provider; raises WrongWithdrawalState when it was rejected or is over."""
+    """Let a withdrawal be paid; from the brand's threshold on it takes two different people.
+
+    The first approval is recorded and changes nothing else. Raises WrongWithdrawalState, WithdrawalHeld,
+    SamePersonTwice.
+    """
     withdrawal, transfer = _locked(withdrawal_id)
     if withdrawal.state == "approved":
         return withdrawal
+    if withdrawal.state == "held":
+        raise WithdrawalHeld
     if withdrawal.state != "requested":
         raise WrongWithdrawalState
-    withdrawal.state, withdrawal.decided_by, withdrawal.decided_at = "approved", actor, brand_now()
-    payments.release_transfer(transfer)
+    rules, now = settings.load(WithdrawalRules), brand_now()
+    if withdrawal.first_approved_by == actor:
+        raise SamePersonTwice(amount=yuan(rules.two_people_from_fen))
+    if withdrawal.first_approved_by is None and needs_two_people(rules, withdrawal.amount_fen):
+        withdrawal.first_approved_by, withdrawal.first_approved_at = actor, now
+        publish("withdrawal.approved_once", withdrawal, object_id=withdrawal.id)
+        return withdrawal
+    withdrawal.state, withdrawal.decided_by, withdrawal.decided_at = "approved", actor, now
+    if transfer is not None:
+        payments.release_transfer(transfer)
     publish("withdrawal.approved", withdrawal, object_id=withdrawal.id)
     return withdrawal
 
@@ -143,97 +157,117 @@ def reject(withdrawal_id: UUID, *, reason: str, actor: str) -> Withdrawal:
     withdrawal, _transfer = _locked(withdrawal_id)
     if withdrawal.state == "rejected":
         return withdrawal
-    if withdrawal.state != "requested":
+    if withdrawal.state not in ("requested", "held"):
         raise WrongWithdrawalState
     withdrawal.state, withdrawal.decided_by, withdrawal.decided_at = "rejected", actor, brand_now()
-    _return(withdrawal, reason=reason.strip())
+    give_back(withdrawal, reason=reason.strip()[:200])
     publish("withdrawal.rejected", withdrawal, object_id=withdrawal.id, reason=withdrawal.reason)
     return withdrawal
 
 
-def on_transfer_paid(transfer: Transfer) -> None:
-    """Book that the money is in the member's wallet."""
-    withdrawal = _by_transfer(transfer)
-    if withdrawal is not None and withdrawal.state == "approved":
-        withdrawal.state, withdrawal.finished_at = "paid", brand_now()
-        _move(withdrawal, PostingKind.PAID, debit=AccountName.IN_TRANSFER, credit=AccountName.PAID)
-        publish("withdrawal.paid", withdrawal, object_id=withdrawal.id, amount_fen=withdrawal.amount_fen)
+def release_hold(withdrawal_id: UUID, *, note: str, actor: str) -> Withdrawal:
+    """Let a held withdrawal go on to its approval, with what the review found.
+
+    Raises RejectNeedsReason or WrongWithdrawalState.
+    """
+    if not note.strip():
+        raise RejectNeedsReason
+    withdrawal, _transfer = _locked(withdrawal_id)
+    if withdrawal.state != "held":
+        raise WrongWithdrawalState
+    withdrawal.state, withdrawal.review_note = "requested", note.strip()[:200]
+    withdrawal.reviewed_by, withdrawal.reviewed_at = actor, brand_now()
+    publish("withdrawal.released", withdrawal, object_id=withdrawal.id)
+    return withdrawal
 
 
-def on_transfer_ended_unpaid(transfer: Transfer) -> None:
-    """Give the money back: the provider says for certain that the transfer failed, expired or was canceled."""
-    withdrawal = _by_transfer(transfer)
-    if withdrawal is not None and withdrawal.state == "approved":
-        withdrawal.state = "failed"
-        _return(withdrawal, reason=transfer.problem or transfer.state)
-        publish("withdrawal.failed", withdrawal, object_id=withdrawal.id, reason=withdrawal.reason)
-
-
-def get_withdrawal(withdrawal_id: UUID) -> tuple[Withdrawal, Transfer]:
-    """Return a withdrawal with its transfer; raises NotFound."""
+def get_withdrawal(withdrawal_id: UUID) -> tuple[Withdrawal, Transfer | None]:
+    """Return a withdrawal with its transfer, where the provider moves the money; raises NotFound."""
     withdrawal = session().get(Withdrawal, withdrawal_id)
     if withdrawal is None:
         raise NotFound
-    return withdrawal, session().get_one(Transfer, withdrawal.transfer_id)
+    return withdrawal, session().get(Transfer, withdrawal.transfer_id) if withdrawal.transfer_id else None
 
 
-def withdrawals(*, state: str = "", member_id: UUID | None = None) -> sa.Select[Withdrawal, Transfer, Member]:
-    """Return the query of withdrawals with transfer and member, newest first."""
-    query = (
+def transfer_of(withdrawal_id: UUID) -> Transfer:
+    """Return the transfer of a withdrawal; raises NotFound, also where the provider does not move its money."""
+    transfer = get_withdrawal(withdrawal_id)[1]
+    if transfer is None:
+        raise NotFound
+    return transfer
+
+
+def withdrawals(
+    *, state: str = "", channel: str = "", member_id: UUID | None = None
+) -> sa.Select[Withdrawal, Transfer | None, Member]:
+    """Return the query of withdrawals with transfer (None where there is none) and member, newest first."""
+    query: sa.Select[Withdrawal, Transfer | None, Member] = (
         sa.select(Withdrawal, Transfer, Member)
-        .join(Transfer, Transfer.id == Withdrawal.transfer_id)
+        .outerjoin(Transfer, Transfer.id == Withdrawal.transfer_id)
         .join(Member, Member.id == Withdrawal.member_id)
         .order_by(Withdrawal.id.desc())
     )
-    if state:
-        query = query.where(Withdrawal.state == state)
+    query = query.where(Withdrawal.state == state) if state else query
+    query = query.where(Withdrawal.channel == channel) if channel else query
     return query.where(Withdrawal.member_id == member_id) if member_id else query
 
 
-def yuan(amount_fen: int) -> str:
-    """Return an amount as people write it: 123456 -> `¥1,234.56`."""
-    sign = "-" if amount_fen < 0 else ""
-    return f"{sign}¥{abs(amount_fen) // 100:,}.{abs(amount_fen) % 100:02d}"
+def _known(member: Member, *, amount_fen: int, channel: str, key: str) -> Withdrawal | None:
+    known = session().scalar(
+        sa.select(Withdrawal).where(Withdrawal.member_id == member.id, Withdrawal.idempotency_key == key)
+    )
+    if known is not None and (known.amount_fen != amount_fen or channel not in ("", known.channel)):
+        raise IdempotencyMismatch
+    return known
 
 
-def _check(member: Member, *, amount_fen: int, real_name: str | None) -> None:
-    minimum = settings.load(WithdrawalRules).minimum_fen
-    if amount_fen < minimum:
-        raise WithdrawalBelowMinimum(minimum=yuan(minimum))
-    promoter = promoters.get_promoter(member.id)
-    if promoter is not None and promoter.frozen_at is not None:
-        raise PromoterFrozen
-    debt = ledger.stored_balance(member.id, AccountName.DEBT)
-    if debt:
-        raise WithdrawalBlockedByDebt(debt=yuan(debt))
-    available = ledger.stored_balance(member.id, AccountName.AVAILABLE)
-    if amount_fen > available:
-        raise NotEnoughAvailable(available=yuan(available))
-    if amount_fen >= REAL_NAME_FROM_FEN and not (real_name or "").strip():
-        raise RealNameMissing
+def _write(
+    member: Member,
+    asked: Quote,
+    channel: Channel,
+    *,
+    payee: PayeeAccount | None,
+    hits: tuple[Hit, ...],
+    real_name: str | None,
+) -> Withdrawal:
+    withdrawal_id, transfer = new_id(), None
+    name = (real_name or "").strip() or payees.real_name_of(payee, channel)
+    if channel.traits.delivery == "provider":
+        needs_name = asked.amount_fen >= settings.load(WithdrawalRules).real_name_from_fen
+        transfer = payments.create_transfer(
+            reference_id=withdrawal_id,
+            openid=member.openid,
+            amount_fen=asked.net_fen,
+            remark=quoting.remark_of(channel),
+            user_name=name if needs_name else None,
+        )
+        session().flush()
+    return Withdrawal(
+        id=withdrawal_id,
+        member_id=member.id,
+        amount_fen=asked.amount_fen,
+        tax_fen=asked.tax.tax_fen,
+        fee_fen=asked.fee_fen,
+        net_fen=asked.net_fen,
+        tax_month=asked.tax_month,
+        tax_policy_id=asked.tax_policy_id,
+        tax_details=asked.stored_tax() if asked.tax_policy_id else None,
+        state="held" if hits else "requested",
+        held_reasons=[hit.stored() for hit in hits] or None,
+        channel=channel.name,
+        payout_number=transfer.out_bill_no if transfer else withdrawal_id.hex,
+        transfer_id=transfer.id if transfer else None,
+        payee_id=payee.id if payee else None,
+        real_name=name,
+        requested_at=brand_now(),
+    )
 
 
-def _locked(withdrawal_id: UUID) -> tuple[Withdrawal, Transfer]:
+def _locked(withdrawal_id: UUID) -> tuple[Withdrawal, Transfer | None]:
     """Lock the transfer, then the books, then the withdrawal: the order in which a callback comes."""
-    withdrawal = session().get(Withdrawal, withdrawal_id)
-    if withdrawal is None:
-        raise NotFound
-    transfer = session().get_one(Transfer, withdrawal.transfer_id, with_for_update=True, populate_existing=True)
+    withdrawal, transfer = get_withdrawal(withdrawal_id)
+    if transfer is not None:
+        session().refresh(transfer, with_for_update=True)
     ledger.lock_books()
     session().refresh(withdrawal, with_for_update=True)
     return withdrawal, transfer
-
-
-def _by_transfer(transfer: Transfer) -> Withdrawal | None:
-    ledger.lock_books()
-    return session().get(Withdrawal, transfer.reference_id, with_for_update=True, populate_existing=True)
-
-
-def _move(withdrawal: Withdrawal, kind: PostingKind, *, debit: AccountName, credit: AccountName) -> None:
-    ledger.post([Entry(kind, withdrawal.id, withdrawal.member_id, debit, credit, withdrawal.amount_fen)])
-
-
-def _return(withdrawal: Withdrawal, *, reason: str) -> None:
-    withdrawal.reason, withdrawal.finished_at = reason, brand_now()
-    returned = Release(withdrawal.id, withdrawal.member_id, withdrawal.amount_fen)
-    ledger.release_to_available(PostingKind.RETURN, [returned], out_of=AccountName.IN_TRANSFER)

@@ -1,9 +1,11 @@
-"""Who is a promoter, in which tier, and what moves them: the brand's tier structure decides on plain figures."""
+"""Who is a promoter and in which tier: the brand's tier structure decides on plain figures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,11 +19,13 @@ from fanyong.pluginhost.models import PluginActivation
 from fanyong.pluginhost.registry import PluginFailed
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session, unit_of_work
-from fanyong.values import Person, Tier, TierFacts
+from fanyong.values import Person, Tier
 from tenants.members.models import Member
+from tenants.promoters.days import day_of, month_of
+from tenants.promoters.facts import month_sales
 from tenants.promoters.models import Promoter, TierChange
+from tenants.promoters.standing import evaluate
 
-Figure = Literal["own_paid_fen", "own_received_fen", "shared_paid_fen", "shared_received_fen"]
 REEVALUATE_CHUNK = 200
 
 
@@ -68,61 +72,65 @@ def enroll(member_id: UUID) -> Promoter:
         .on_conflict_do_nothing()
     )
     promoter = _locked(member_id)
-    evaluate(promoter, because="joined")
+    evaluate([promoter], because="joined")
     return promoter
 
 
-def people(member_ids: Sequence[UUID], *, first_level: int) -> tuple[Person, ...]:
-    """Return members as persons of an order, the first at `first_level`, each next one a level further up."""
+def look_again(member_id: UUID, *, because: str) -> Promoter:
+    """Return the member's promoter row after the structure has looked at it again."""
+    promoter = lock([member_id])[0]
+    evaluate([promoter], because=because)
+    return promoter
+
+
+def lock(member_ids: Sequence[UUID]) -> list[Promoter]:
+    """Return promoters, made where there are none, locked in the order of their ids."""
+    wanted = sorted(set(member_ids))
+    query = sa.select(Promoter).where(Promoter.member_id.in_(wanted)).order_by(Promoter.member_id)
+    found = {
+        promoter.member_id: promoter
+        for promoter in session().scalars(query.with_for_update().execution_options(populate_existing=True))
+    }
+    return [found.get(member_id) or enroll(member_id) for member_id in wanted]
+
+
+def people(member_ids: Sequence[UUID], *, first_level: int, paid_at: datetime | None = None) -> tuple[Person, ...]:
+    """Return members as persons of an order paid at a moment, the first at `first_level`, each next further up."""
+    if not member_ids:
+        return ()
     rows = {p.member_id: p for p in session().scalars(sa.select(Promoter).where(Promoter.member_id.in_(member_ids)))}
-    return tuple(_person(member_id, rows.get(member_id), first_level + i) for i, member_id in enumerate(member_ids))
+    ranks = {tier.key: tier.rank for tier in tiers_to_show() if isinstance(tier.key, str)}
+    sold = month_sales(member_ids, span=month_of(day_of(paid_at or brand_now())))
+    return tuple(
+        _person(member_id, rows.get(member_id), level=level, ranks=ranks, month_fen=sold.get(member_id, 0))
+        for level, member_id in enumerate(member_ids, start=first_level)
+    )
 
 
-def record_sale(member_id: UUID, *, figure: Figure, amount_fen: int, because: str) -> None:
-    """Add to (or, with a negative amount, take from) what a promoter sold, and look at the tier again."""
-    promoter = _locked_or_none(member_id) or enroll(member_id)
-    setattr(promoter, figure, getattr(promoter, figure) + amount_fen)
-    evaluate(promoter, because=because)
-
-
-def evaluate(promoter: Promoter, *, because: str) -> None:
-    """Give a promoter the tier the structure decides on; a plugin that raises changes nothing and is reported."""
-    activation = plugins.current_activation("tier_structure")
-    if activation is None:
-        return
-    promoter.evaluated_with = activation.id
-    try:
-        structure = plugins.get_activation(activation.id)
-        known = [tier.key for tier in structure.ask_many("tiers", of=Tier)]
-        wanted = structure.ask("decide_tier", facts=_facts(promoter))
-        if wanted is not None and not (isinstance(wanted, str) and wanted.isprintable() and wanted in known):
-            raise PluginFailed(plugin=structure.plugin.name, hook="decide_tier", error=LookupError(wanted))
-    except PluginFailed as failure:
-        plugins.record_failure(failure)
-        return
-    if wanted != promoter.tier:
-        _move(promoter, to=wanted, because=because, activation_id=structure.activation_id)
+def agents(regions: Mapping[UUID, str], *, paid_at: datetime) -> tuple[Person, ...]:
+    """Return the agents of an order's region, by member with the region each stands for, as persons of level 0."""
+    found = people(list(regions), first_level=0, paid_at=paid_at)
+    return tuple(replace(person, level=0, region=regions[person.member_id]) for person in found)
 
 
 def reevaluate_stale() -> int:
     """Look again at promoters whose tier was decided by an older structure; returns how many."""
     with unit_of_work():
-        activation = plugins.current_activation("tier_structure")
-        if activation is None:
+        stale = _stale_condition()
+        if stale is None:
             return 0
-        stale = session().scalars(_stale(activation.id).limit(REEVALUATE_CHUNK)).all()
-        for promoter in stale:
-            evaluate(promoter, because="structure")
-        return len(stale)
+        query = sa.select(Promoter).where(stale).order_by(Promoter.member_id).limit(REEVALUATE_CHUNK)
+        found = session().scalars(query.with_for_update(skip_locked=True)).all()
+        evaluate(found, because="structure")
+        return len(found)
 
 
 def stale_count() -> int:
     """Return how many promoters wait to be looked at by the present structure."""
-    activation = plugins.current_activation("tier_structure")
-    if activation is None:
+    stale = _stale_condition()
+    if stale is None:
         return 0
-    condition = Promoter.evaluated_with.is_distinct_from(activation.id)
-    return session().scalar(sa.select(sa.func.count()).select_from(Promoter).where(condition)) or 0
+    return session().scalar(sa.select(sa.func.count()).select_from(Promoter).where(stale)) or 0
 
 
 def freeze(member_id: UUID, *, reason: str) -> None:
@@ -144,9 +152,11 @@ def get_promoter(member_id: UUID) -> Promoter | None:
     return session().get(Promoter, member_id)
 
 
-def promoters(*, search: str = "") -> sa.Select[Promoter, Member]:
-    """Return the query of promoters with their members, newest first, filtered by nickname or openid."""
+def promoters(*, search: str = "", tier: str = "") -> sa.Select[Promoter, Member]:
+    """Return the query of promoters with their members, newest first, filtered by tier and nickname or openid."""
     query = sa.select(Promoter, Member).join(Member).order_by(Member.id.desc())
+    if tier:
+        query = query.where(Promoter.tier == tier)
     if search:
         query = query.where(
             sa.or_(
@@ -163,49 +173,18 @@ def tier_history(member_id: UUID) -> list[TierChange]:
     return list(session().scalars(query))
 
 
-def _person(member_id: UUID, promoter: Promoter | None, level: int) -> Person:
+def _person(
+    member_id: UUID, promoter: Promoter | None, *, level: int, ranks: Mapping[str, int], month_fen: int
+) -> Person:
     tier = promoter.tier if promoter else None
-    return Person(member_id, level, tier, frozen=bool(promoter and promoter.frozen_at))
+    frozen = bool(promoter and promoter.frozen_at)
+    return Person(member_id, level, tier, frozen=frozen, rank=ranks.get(tier or "", 0), month_fen=month_fen)
 
 
-def _facts(promoter: Promoter) -> TierFacts:
-    return TierFacts(
-        member_id=promoter.member_id,
-        tier=promoter.tier,
-        own_paid_fen=promoter.own_paid_fen,
-        own_received_fen=promoter.own_received_fen,
-        shared_paid_fen=promoter.shared_paid_fen,
-        shared_received_fen=promoter.shared_received_fen,
-    )
-
-
-def _move(promoter: Promoter, *, to: str | None, because: str, activation_id: UUID) -> None:
-    now = brand_now()
-    session().add(
-        TierChange(
-            member_id=promoter.member_id,
-            from_tier=promoter.tier,
-            to_tier=to,
-            because=because,
-            activation_id=activation_id,
-            changed_at=now,
-        )
-    )
-    promoter.tier, promoter.tier_since = to, now
+def _stale_condition() -> sa.ColumnElement[bool] | None:
+    activation = plugins.current_activation("tier_structure")
+    return None if activation is None else Promoter.evaluated_with.is_distinct_from(activation.id)
 
 
 def _locked(member_id: UUID) -> Promoter:
     return session().get_one(Promoter, member_id, with_for_update=True, populate_existing=True)
-
-
-def _locked_or_none(member_id: UUID) -> Promoter | None:
-    return session().get(Promoter, member_id, with_for_update=True, populate_existing=True)
-
-
-def _stale(activation_id: UUID) -> sa.Select[Promoter]:
-    return (
-        sa.select(Promoter)
-        .where(Promoter.evaluated_with.is_distinct_from(activation_id))
-        .order_by(Promoter.member_id)
-        .with_for_update(skip_locked=True)
-    )

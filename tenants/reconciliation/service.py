@@ -3,99 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from fanyong.errors import InvalidRequest, NotFound
-from fanyong.ids import new_id
+from fanyong.errors import InvalidRequest
 from fanyong.payments.models import PaymentIntent, Refund, Transfer
 from fanyong.payments.provider import BillRow
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from fanyong.wechat.times import BEIJING
-from tenants.reconciliation.models import Difference, ReconciledDay
+from tenants.reconciliation import differences
+from tenants.reconciliation.comparing import KINDS, Found, Key, Kind, Ours, bill_sums, compare
+from tenants.reconciliation.models import ReconciledDay
 
 #: Bills are cut at midnight in Beijing, and ready at ten the next morning (WECHAT.md B6).
 READY_AT = time(10, 0)
 #: WeChat keeps bills for three months; what is older cannot be compared any more.
 BILLS_KEPT = timedelta(days=90)
-#: The note of a difference that a later comparison no longer found.
-GONE = "no longer found"
-Kind = Literal["payment", "refund", "transfer"]
-Problem = Literal["missing_here", "missing_there", "amount_differs", "state_differs"]
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """One movement as our books have it."""
-
-    kind: Kind
-    number: str
-    amount_fen: int
-    settled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One difference."""
-
-    kind: Kind
-    number: str
-    problem: Problem
-    here_fen: int
-    there_fen: int
-
-
-def compare(ours: Sequence[Ours], bill: Sequence[BillRow], *, known: dict[tuple[str, str], Ours]) -> list[Found]:
-    """Return the differences between what we booked for a day and its bill.
-
-    `known` are our objects behind every number of the bill, whatever their day: an object that another day's
-    figures contain is not missing here.
+#: Pauses before a bill that did not come, or did not add up, is asked for again; the last one repeats.
+RETRY_PAUSES = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60, 240))
+#: A day with open differences is compared again every day while it is young, then every week.
+YOUNG = timedelta(days=7)
+_MODELS: dict[Kind, tuple[Any, Any, str]] = {
+    "payment": (PaymentIntent, PaymentIntent.out_trade_no, "succeeded"),
+    "refund": (Refund, Refund.out_refund_no, "succeeded"),
+    "transfer": (Transfer, Transfer.out_bill_no, "paid"),
+}
+#: One probe of an index for each day that was not compared yet, at most `BILLS_KEPT` of them.
+_NEXT_DAY = sa.text(
     """
-    there = {(row.kind, row.number): row.amount_fen for row in bill}
-    found = [
-        Found(o.kind, o.number, "missing_there", o.amount_fen, 0)
-        for o in ours
-        if o.settled and (o.kind, o.number) not in there
-    ]
-    for (kind, number), amount_fen in there.items():
-        mine = known.get((kind, number))
-        if mine is None:
-            found.append(Found(_kind(kind), number, "missing_here", 0, amount_fen))
-        elif mine.amount_fen != amount_fen:
-            found.append(Found(mine.kind, number, "amount_differs", mine.amount_fen, amount_fen))
-        elif not mine.settled:
-            found.append(Found(mine.kind, number, "state_differs", mine.amount_fen, amount_fen))
-    return sorted(found, key=lambda f: (f.kind, f.number))
+    SELECT min(d.day)::date FROM (
+        SELECT day, (day - interval '8 hours') AT TIME ZONE 'UTC' AS start
+          FROM generate_series(CAST(:first AS timestamp), CAST(:ready AS timestamp), interval '1 day') AS day
+    ) d LEFT JOIN reconciled_day r ON r.day = d.day::date
+     WHERE r.next_run_at <= :now
+        OR (r.day IS NULL AND (
+            d.day = CAST(:ready AS timestamp)
+            OR EXISTS (SELECT 1 FROM payment_intent
+                        WHERE provider_at >= d.start AND provider_at < d.start + interval '1 day')
+            OR EXISTS (SELECT 1 FROM refund WHERE provider_at >= d.start AND provider_at < d.start + interval '1 day')
+            OR EXISTS (SELECT 1 FROM transfer
+                        WHERE provider_at >= d.start AND provider_at < d.start + interval '1 day')))
+    """
+)
 
 
 def store(day: date, bill: Sequence[BillRow]) -> list[Found]:
-    """Compare a day with its bill and keep the result; doing it again brings it up to date."""
+    """Compare a day with its bills and keep the result; doing it again brings it up to date."""
     ours = _booked_on(day)
-    found = compare(ours, bill, known=_behind(bill))
-    present = {(f.kind, f.number) for f in found}
-    for stale in session().scalars(sa.select(Difference).where(Difference.day == day, Difference.settled_at.is_(None))):
-        if (stale.kind, stale.number) not in present:
-            stale.settled_at, stale.note = brand_now(), GONE
-    for item in found:
-        _keep(day, item)
-    counts = {kind: sum(1 for o in ours if o.kind == kind) for kind in ("payment", "refund", "transfer")}
-    values = {
-        "day": day,
+    found = compare(ours, bill, known=_behind(bill, day=day))
+    differences.keep(day, found)
+    there = bill_sums(bill)
+    values: dict[str, Any] = {
         "compared_at": brand_now(),
-        "payments": counts["payment"],
-        "refunds": counts["refund"],
-        "transfers": counts["transfer"],
         "differences": len(found),
+        "problem": "",
+        "try_count": 0,
+        "next_run_at": _look_again_at(day),
     }
-    upsert = insert(ReconciledDay).values(values)
-    session().execute(upsert.on_conflict_do_update(index_elements=[ReconciledDay.day], set_=values))
+    for kind in KINDS:
+        mine = [o.amount_fen for o in ours if o.kind == kind]
+        values |= {f"{kind}s": len(mine), f"{kind}s_fen": sum(mine)}
+        values[f"bill_{kind}s_fen"] = sum(fen for (moved, _number), fen in there.items() if moved == kind)
+    _save(day, values)
     return found
+
+
+def store_failure(day: date, problem: str) -> None:
+    """Remember that a day's bills could not be compared, and when to try again; other days do not wait for it."""
+    known = session().get(ReconciledDay, day)
+    tries = known.try_count if known else 0
+    pause = RETRY_PAUSES[min(tries, len(RETRY_PAUSES) - 1)]
+    _save(day, {"problem": problem, "try_count": tries + 1, "next_run_at": brand_now() + pause})
 
 
 def check_day(day: date) -> None:
@@ -111,14 +93,15 @@ def last_ready_day() -> date:
 
 
 def next_day() -> date | None:
-    """Return the oldest day with movements whose bill was not compared yet, else the newest ready day, else None."""
+    """Return the oldest day to compare now, or None.
+
+    That is a day with movements, or the newest ready one, that was never compared; or one that is to be compared
+    again because its bill did not come or because it has open differences.
+    """
     ready = last_ready_day()
-    compared = set(session().scalars(sa.select(ReconciledDay.day)))
-    moved = {ready}
-    for _kind_name, model, _number, _settled in _SOURCES:
-        beijing_day = sa.cast(sa.func.timezone(sa.text("INTERVAL '8 hours'"), model.provider_at), sa.Date)
-        moved |= set(session().scalars(sa.select(beijing_day).where(model.provider_at.is_not(None)).distinct()))
-    return min((day for day in moved - compared if ready - BILLS_KEPT < day <= ready), default=None)
+    first = ready - BILLS_KEPT + timedelta(days=1)
+    day: date | None = session().scalar(_NEXT_DAY, {"first": first, "ready": ready, "now": brand_now()})
+    return day
 
 
 def days() -> sa.Select[ReconciledDay]:
@@ -126,67 +109,78 @@ def days() -> sa.Select[ReconciledDay]:
     return sa.select(ReconciledDay).order_by(ReconciledDay.day.desc())
 
 
-def differences(*, open_only: bool = False) -> sa.Select[Difference]:
-    """Return the query of differences, newest first."""
-    query = sa.select(Difference).order_by(Difference.id.desc())
-    return query.where(Difference.settled_at.is_(None)) if open_only else query
+def unexplained() -> list[str]:
+    """Return the days whose bill and books differ by more than the differences found (MONEY.md 3, invariant 8)."""
+    lines = []
+    for kind in KINDS:
+        ours, bill = (getattr(ReconciledDay, name) for name in (f"{kind}s_fen", f"bill_{kind}s_fen"))
+        explained = sa.func.coalesce(differences.gaps(kind, ReconciledDay.day), 0)
+        query = sa.select(ReconciledDay.day, ours, bill, sa.cast(explained, sa.BigInteger))
+        for day, here, there, gap in session().execute(query.where(bill - ours != explained)):
+            lines.append(f"{kind}s of {day}: here {here}, in the bill {there}, explained {gap}")
+    return lines + _changed_since()
 
 
-def close_difference(difference_id: UUID, *, note: str) -> Difference:
-    """Close a difference with a note that says what it was; raises InvalidRequest without one."""
-    difference = session().get(Difference, difference_id, with_for_update=True)
-    if difference is None:
-        raise NotFound
-    if not note.strip():
-        raise InvalidRequest
-    difference.settled_at, difference.note = brand_now(), note.strip()
-    return difference
+def _changed_since() -> list[str]:
+    """Return the days whose paid transfers became others after they were compared, and that nobody looks at."""
+    day = sa.cast(sa.func.timezone(sa.text("INTERVAL '8 hours'"), Transfer.provider_at), sa.Date)
+    total = sa.cast(sa.func.sum(Transfer.amount_fen), sa.BigInteger)
+    paid = (
+        sa.select(day.label("day"), total.label("fen"))
+        .where(Transfer.state == "paid")
+        .group_by(sa.text("1"))
+        .subquery()
+    )
+    now = sa.func.coalesce(paid.c.fen, 0)
+    query = (
+        sa.select(ReconciledDay.day, ReconciledDay.transfers_fen, now)
+        .outerjoin(paid, paid.c.day == ReconciledDay.day)
+        .where(ReconciledDay.bill_transfers_fen.is_not(None), ReconciledDay.next_run_at.is_(None))
+        .where(now != ReconciledDay.transfers_fen)
+    )
+    return [
+        f"transfers of {changed}: compared when they came to {then}, now {fen}"
+        for changed, then, fen in session().execute(query)
+    ]
 
 
 def _booked_on(day: date) -> list[Ours]:
     start = datetime.combine(day, time(), BEIJING)
     rows: list[Ours] = []
-    for kind, model, number, settled in _SOURCES:
-        moved = sa.select(model).where(model.provider_at >= start, model.provider_at < start + timedelta(days=1))
-        rows += [
-            Ours(kind, getattr(row, number), row.amount_fen, settled=row.state == settled)
-            for row in session().scalars(moved)
-        ]
+    for kind, (model, number, settled) in _MODELS.items():
+        at = model.provider_at
+        moved = sa.select(number, model.amount_fen).where(
+            model.state == settled, at >= start, at < start + timedelta(days=1)
+        )
+        rows += [Ours(kind, moved_no, fen, settled=True) for moved_no, fen in session().execute(moved)]
     return rows
 
 
-def _behind(bill: Sequence[BillRow]) -> dict[tuple[str, str], Ours]:
-    known: dict[tuple[str, str], Ours] = {}
-    for kind, model, number, settled in _SOURCES:
-        numbers = [row.number for row in bill if row.kind == kind]
-        for row in session().scalars(sa.select(model).where(getattr(model, number).in_(numbers))):
-            known[kind, getattr(row, number)] = Ours(
-                kind, getattr(row, number), row.amount_fen, settled=row.state == settled
-            )
+def _behind(bill: Sequence[BillRow], *, day: date) -> dict[Key, Ours]:
+    start = datetime.combine(day, time(), BEIJING)
+    known: dict[Key, Ours] = {}
+    for kind, (model, number, settled) in _MODELS.items():
+        at = model.provider_at
+        # One array, however many numbers: a statement takes 65,535 parameters at most.
+        numbers = sa.literal([row.number for row in bill if row.kind == kind], ARRAY(sa.Text()))
+        on_day = sa.func.coalesce(sa.and_(at >= start, at < start + timedelta(days=1)), sa.false())
+        query = sa.select(number, model.amount_fen, model.state == settled, on_day).where(number == sa.any_(numbers))
+        for row in session().execute(query):
+            known[kind, row[0]] = Ours(kind, *row)
     return known
 
 
-def _keep(day: date, item: Found) -> None:
-    values = {"problem": item.problem, "here_fen": item.here_fen, "there_fen": item.there_fen}
-    key = {"kind": item.kind, "number": item.number}
-    upsert = insert(Difference).values(id=new_id(), day=day, found_at=brand_now(), note="", **key, **values)
-    # What somebody closed with a note stays closed until there is something new to say.
-    news = sa.or_(*(getattr(Difference, name) != value for name, value in values.items()), Difference.note == GONE)
+def _look_again_at(day: date) -> datetime | None:
+    if not differences.any_open(day):
+        return None
+    is_young = last_ready_day() - day < YOUNG
+    return brand_now() + timedelta(days=1 if is_young else 7)
+
+
+def _save(day: date, values: dict[str, Any]) -> None:
+    insertion = insert(ReconciledDay).values(day=day, **values)
     session().execute(
-        upsert.on_conflict_do_update(
-            index_elements=[Difference.kind, Difference.number],
-            set_={**values, "settled_at": None, "note": ""},
-            where=news,
+        insertion.on_conflict_do_update(index_elements=[ReconciledDay.day], set_=values).execution_options(
+            populate_existing=True
         )
     )
-
-
-def _kind(text: str) -> Kind:
-    return "payment" if text == "payment" else "refund" if text == "refund" else "transfer"
-
-
-_SOURCES: tuple[tuple[Kind, Any, str, str], ...] = (
-    ("payment", PaymentIntent, "out_trade_no", "succeeded"),
-    ("refund", Refund, "out_refund_no", "succeeded"),
-    ("transfer", Transfer, "out_bill_no", "paid"),
-)

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from datetime import date
 
-from fanyong.payments.provider import ProviderError, active_account, active_provider
+from fanyong.payments.provider import (
+    ProviderBillInvalid,
+    ProviderDeclined,
+    ProviderError,
+    active_account,
+    active_provider,
+)
 from fanyong.tenancy.database import unit_of_work
 from tenants.reconciliation import service
-from tenants.reconciliation.service import Found
+from tenants.reconciliation.comparing import Found
 
 
 def reconcile(day: date) -> list[Found]:
-    """Compare one day with the provider's bills; raises InvalidRequest, PaymentsNotReady or ProviderError."""
+    """Compare one day with the provider's bills; raises InvalidRequest, PaymentsNotReady or ProviderError.
+
+    A day whose bills did not come, or do not add up, remembers it and is tried again later.
+    """
     with unit_of_work():
         service.check_day(day)
         provider = active_provider()
-    bill = provider.bill(day)
+    try:
+        bill = provider.bill(day)
+    except ProviderError as error:
+        with unit_of_work():
+            service.store_failure(day, str(error))
+        raise
     with unit_of_work():
         return service.store(day, bill)
 
@@ -28,6 +42,9 @@ def reconcile_next_day() -> int:
             return 0
     try:
         reconcile(day)
+    except (ProviderBillInvalid, ProviderDeclined):
+        # That is this day's trouble alone: the others go on.
+        return 1
     except ProviderError:
         return 0
     return 1

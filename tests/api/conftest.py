@@ -28,6 +28,7 @@ from tenants.commissions import service as commissions
 from tenants.orders import service as orders
 from tenants.payouts import service as payouts
 from tenants.promotions import service as promotions
+from tenants.settlement.triggers import Settlement
 from tenants.shipping import service as shipping
 from tests.conftest import Brand, HostClient
 
@@ -143,7 +144,7 @@ def open_shop(app: Flask, simulator_process: SimulatorHandle) -> Callable[[Brand
             catalog.save_product(None, sku="OLD", name="旧款", price_fen=1_000, stock=5, on_sale=False)
             promotions.save_coupon("WELCOME", amount_fen=1_000)
             shipping.save_method("EXPRESS", name="快递", fee_fen=800)
-            save(orders.Settlement(window_days=7), actor="test")
+            save(Settlement(window_days=7), actor="test")
             save(payouts.WithdrawalRules(minimum_fen=100, auto_approve_below_fen=0), actor="test")
             appid, mchid = account.appid, account.mchid
         return Shop(app, brand, simulator_process.control, appid, mchid)

@@ -11,12 +11,12 @@ from pydantic import BaseModel, TypeAdapter
 
 from tenants.api.document import TAGS
 from tenants.api.operations import OPERATIONS
-from tenants.api.schemas import common, orders, promoter, session, shop, withdrawals
+from tenants.api.schemas import board, common, orders, promoter, session, shop, statements, team, tiers, withdrawals
 from tests.api.conftest import Shop
 
 MODELS: dict[str, type[BaseModel]] = {
     name: model
-    for module in (common, orders, promoter, session, shop, withdrawals)
+    for module in (board, common, orders, promoter, session, shop, statements, team, tiers, withdrawals)
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel)
 }

@@ -72,8 +72,10 @@ def test_a_new_member_has_nothing_yet(still_shop: Shop) -> None:
         False,
     )
     assert set(figures(phone).values()) == {0}
-    for path in ("/promoter/awards", "/promoter/statement", "/promoter/team", "/withdrawals", "/orders"):
-        assert phone.get(path) == {"items": [], "page": 1, "pages": 1, "total": 0}
+    empty = {"items": [], "page": 1, "pages": 1, "total": 0}
+    for path in ("/promoter/awards", "/promoter/statement", "/withdrawals", "/orders"):
+        assert phone.get(path) == empty
+    assert phone.get("/promoter/team") == {**empty, "after": None}
 
 
 def test_an_award_is_shown_on_its_way_to_the_balance(shop: Shop, pair: tuple[Phone, Phone]) -> None:

@@ -146,5 +146,6 @@ def test_the_brand_tells_what_a_mini_program_needs(still_shop: Shop) -> None:
         "appid": still_shop.appid,
         "currency": "CNY",
         "window_days": 7,
+        "settlement": "买家收货 7 天后佣金可提现。",
         "withdrawal": {"minimum_fen": 100, "real_name_from_fen": 200_000},
     }

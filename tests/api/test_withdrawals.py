@@ -9,7 +9,10 @@ from flask import Flask
 
 from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
+from fanyong.tenancy.settings import save
+from tenants.payouts import channels, policies
 from tenants.payouts import service as payouts
+from tenants.payouts.rules import WithdrawalRules
 from tenants.promoters import service as promoters
 from tests.api.conftest import Phone, Shop, wait_until
 from tests.conftest import Brand
@@ -153,3 +156,96 @@ def test_somebody_else_s_withdrawal_is_not_there(shop: Shop, earner: Phone, othe
 @pytest.mark.parametrize("withdrawal_id", ["nonsense", "019a9f5e-7c1b-7d52-9d1e-2f6c1a0b7e11", "%00"])
 def test_an_unknown_withdrawal_is_not_there(still_shop: Shop, withdrawal_id: str) -> None:
     assert refusal(still_shop.phone().ask("GET", f"/withdrawals/{withdrawal_id}")) == (404, "not_found")
+
+
+CARD = {"name": "张三", "card_number": "6222020200112230", "bank": "工商银行"}
+
+
+def open_channels(shop: Shop, *names: str) -> None:
+    with shop.app.app_context(), in_tenant(shop.brand.tenant), unit_of_work():
+        for name in names:
+            channels.save_channel(name, {}, active=True, actor="test")
+
+
+def test_the_preview_tells_the_parts_and_the_problem(shop: Shop, earner: Phone) -> None:
+    with shop.app.app_context(), in_tenant(shop.brand.tenant), unit_of_work():
+        save(WithdrawalRules(fee_fixed_fen=50, fee_bp=100), actor="test")
+        policies.save_tax_policy(
+            {"method": "labour_monthly", "deduction_fen": 0},
+            effective_from=policies.today().replace(day=1),
+            note="",
+            actor="test",
+        )
+    seen = earner.get("/withdrawal-preview?amount_fen=1500")
+    assert seen == {
+        "amount_fen": 1_500,
+        "tax_fen": 300,
+        "fee_fen": 65,
+        "net_fen": 1_135,
+        "period_gross_fen": 1_500,
+        "period_tax_fen": 300,
+        "withheld_before_fen": 0,
+        "channel": "payout_wechat",
+        "problem": None,
+    }
+    made = earner.ask("POST", "/withdrawals", key="w", amount_fen=1_500).json
+    assert {name: made[name] for name in ("tax_fen", "fee_fen", "net_fen")} == {
+        "tax_fen": 300,
+        "fee_fen": 65,
+        "net_fen": 1_135,
+    }
+    assert earner.get(f"/withdrawals/{made['id']}")["tax_details"]["period_gross_fen"] == 1_500
+    assert "¥3.00" in earner.get("/withdrawal-preview?amount_fen=301")["problem"]
+    assert refusal(earner.ask("GET", "/withdrawal-preview?amount_fen=1&channel=x")) == (422, "unknown_channel")
+    assert refusal(earner.ask("GET", "/withdrawal-preview")) == (422, "invalid_request")
+
+
+def test_a_member_chooses_a_bank_card(shop: Shop, earner: Phone) -> None:
+    assert [one["channel"] for one in earner.get("/payout-channels")["items"]] == ["payout_wechat"]
+    refused = earner.ask("POST", "/payout-channels/payout_bank/payee", fields=CARD)
+    assert refusal(refused) == (422, "unknown_channel")
+    open_channels(shop, "payout_bank")
+    bank = earner.get("/payout-channels")["items"][1]
+    assert (bank["channel"], bank["payee"]) == ("payout_bank", None)
+    assert [(field["name"], field["required"], field["max_length"]) for field in bank["fields"]] == [
+        ("name", True, 64),
+        ("card_number", True, 25),
+        ("bank", True, 64),
+        ("phone", False, None),
+    ]
+    asked = earner.ask("POST", "/withdrawals", key="w", amount_fen=500, channel="payout_bank")
+    assert refusal(asked) == (422, "payee_missing")
+    wrong = earner.ask("POST", "/payout-channels/payout_bank/payee", fields={**CARD, "card_number": "1" * 16})
+    assert refusal(wrong) == (422, "bad_payee")
+    assert [problem["path"] for problem in wrong.json["error"]["details"]] == ["card_number"]
+    saved = earner.ask("POST", "/payout-channels/payout_bank/payee", fields=CARD)
+    assert (saved.status_code, saved.json["payee"]) == (200, "**** 2230 张*")
+    made = earner.ask("POST", "/withdrawals", key="w", amount_fen=500, channel="payout_bank").json
+    assert (made["channel"], made["payee"], made["transfer_state"]) == ("payout_bank", "**** 2230 张*", None)
+    assert CARD["card_number"] not in str(earner.get("/withdrawals")) + str(earner.get("/payout-channels"))
+
+
+def test_the_device_is_kept_and_nonsense_in_it_refuses_nothing(shop: Shop, earner: Phone) -> None:
+    for number, (sent, kept) in enumerate([("phone-1", "phone-1"), ("x" * 200, "x" * 128), ("ü ", None)]):
+        answer = earner.client.post(
+            "/api/v1/withdrawals",
+            json={"amount_fen": 100},
+            headers={
+                "Authorization": f"Bearer {earner.token}",
+                "Idempotency-Key": str(number),
+                "X-Device-Id": sent.encode().decode("latin-1"),
+            },
+        )
+        assert answer.status_code == 201
+        with shop.app.app_context(), in_tenant(shop.brand.tenant), unit_of_work():
+            assert answer.json is not None
+            assert payouts.get_withdrawal(UUID(answer.json["id"]))[0].device_id == kept
+
+
+def test_a_held_withdrawal_says_so_and_not_why(shop: Shop, earner: Phone) -> None:
+    with shop.app.app_context(), in_tenant(shop.brand.tenant), unit_of_work():
+        policies.save_screening_rules({"single_fen": 1_000}, note="", actor="test")
+    made = earner.ask("POST", "/withdrawals", key="w", amount_fen=1_000).json
+    assert (made["state"], made["reason"]) == ("held", None)
+    assert "single" not in str(made)
+    assert earner.get("/withdrawals?state=held")["total"] == 1

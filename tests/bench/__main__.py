@@ -1,4 +1,4 @@
-"""Run the measurements: `python -m tests.bench [--json] [NAME...]`; `./dev bench` starts the servers for it."""
+"""Run the measurements: `python -m tests.bench [NAME...]`; `./dev bench` starts the servers for it."""
 
 from __future__ import annotations
 
@@ -23,39 +23,78 @@ from fanyong.cli import owner_dsn
 from fanyong.devtools.servers import free_port
 from fanyong.devtools.stack import answers, web_arguments
 from fanyong.wechat.simulator.process import running_simulator
-from tests.bench import callbacks, checking, computing, posting, provisioning, releasing, switching
+from tests.bench import (
+    auditing,
+    board,
+    callbacks,
+    computing,
+    online,
+    posting,
+    provisioning,
+    releasing,
+    switching,
+    team,
+    visible,
+)
 from tests.bench.figures import Figure
 from tests.bench.lab import Lab
 
 DATABASE = "fanyong_bench"
 START_SECONDS = 60
-BENCHES: dict[str, Callable[[Lab], list[Figure]]] = {
+BENCHES: dict[str, Callable[..., list[Figure]]] = {
     "switch": switching.measure,
     "provision": provisioning.measure,
-    "posting": posting.measure,
-    "compute": computing.measure,
-    "release": releasing.measure,
-    "check": checking.measure,
     "callback": callbacks.measure,
+    "compute": computing.measure,
+    "posting": posting.measure,
+    "audit": auditing.measure,
+    "board": board.measure,
+    "release": releasing.measure,
+    "online": online.measure_online,
+    "brands": online.measure_brands,
+    "visible": visible.measure,
+    "team": team.measure,
 }
+#: What `money` stands for; the posted orders of one are what the next ones look at.
+MONEY = ("compute", "posting", "audit", "board", "release", "online", "brands", "visible", "team")
+#: The sizes that `--scale` changes.
+SCALED = {
+    "posting": ("orders",),
+    "audit": ("orders",),
+    "board": ("orders",),
+    "release": ("orders",),
+    "online": ("orders", "sold"),
+    "brands": ("brands",),
+}
+USUAL_SCALE = 0.2
 
 
 def main(arguments: list[str]) -> int:
     """Measure what is asked for, or everything; return the code to exit with."""
     parser = argparse.ArgumentParser(prog="./dev bench", description="Measure the main paths, each beside another way.")
     parser.add_argument("--json", action="store_true", help="one figure a line, for machines")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(BENCHES)}")
+    parser.add_argument(
+        "--scale", type=float, default=USUAL_SCALE, help=f"how large: 1 is a million orders (default {USUAL_SCALE})"
+    )
+    parser.add_argument("--profile", action="store_true", help="show where the time of posting goes, and nothing else")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"money, or any of: {', '.join(BENCHES)}")
     given = parser.parse_args(arguments)
-    unknown = [name for name in given.names if name not in BENCHES]
+    names = [one for name in given.names or BENCHES for one in (MONEY if name == "money" else (name,))]
+    unknown = [name for name in names if name not in BENCHES]
     if unknown:
-        parser.error(f"there is no measurement {unknown[0]!r}; there are: {', '.join(BENCHES)}")
+        parser.error(f"there is no measurement {unknown[0]!r}; there are: money, {', '.join(BENCHES)}")
+    if not 0 < given.scale <= 1:
+        parser.error("a scale is larger than 0, and 1 at most")
     if not os.environ.get("TEST_DATABASE_URL") or not os.environ.get("TEST_REDIS_URL"):
         parser.error("run it with ./dev bench, which starts the servers it needs")
     with running_lab() as lab:
         _say(_heading(lab))
+        if given.profile:
+            print(posting.profile(lab))
+            return 0
         started = time.monotonic()
-        for name in given.names or BENCHES:
-            _run(name, lab, as_json=given.json)
+        for name in names:
+            _run(name, lab, scale=given.scale, as_json=given.json)
         taken = time.monotonic() - started
     _say(f"\nOne run, {taken:.0f} s. Read the ratios: absolute values belong to this machine and this minute.")
     return 0
@@ -72,7 +111,9 @@ def running_lab() -> Iterator[Lab]:
             result = app.test_cli_runner().invoke(args=["setup"], catch_exceptions=False)
             assert result.exit_code == 0, result.output
             with _web_server(port, log=folder / "web.log"):
-                yield Lab(app, simulator)
+                lab = Lab(app, simulator)
+                yield lab
+                lab.close()
             _close(app)
 
 
@@ -128,12 +169,14 @@ def _heading(lab: Lab) -> str:
     )
 
 
-def _run(name: str, lab: Lab, *, as_json: bool) -> None:
-    sizes = ", ".join(f"{size} {value:,}" for size, value in sizes_of(name).items())
+def _run(name: str, lab: Lab, *, scale: float, as_json: bool) -> None:
+    sizes = sizes_of(name)
+    sizes |= {size: max(1, round(scale * sizes[size])) for size in SCALED.get(name, ())}
+    told = ", ".join(f"{size} {value:,}" for size, value in sizes.items())
     # Standard output carries nothing but figures when a machine reads it.
     show = _say if as_json else print
-    show(f"\n{name}: {sys.modules[BENCHES[name].__module__].__doc__}\n  sizes: {sizes}")
-    for figure in BENCHES[name](lab):
+    show(f"\n{name}: {(BENCHES[name].__doc__ or '').splitlines()[0]}\n  sizes: {told}")
+    for figure in BENCHES[name](lab, **sizes):
         print(figure.as_json() if as_json else figure.as_text(), flush=True)
 
 

@@ -4,31 +4,77 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from statistics import median
+
+#: Units of which more is better; of all others less is.
+_MORE_IS_BETTER = ("/s", "x", "%")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value, and how it stands to the value it was taken beside."""
+    """One measured value, beside what can be had at all (`floor`), what the plain way comes to, and what we want.
+
+    `floor`, `naive` and `goal` are in the value's own unit.
+    """
 
     bench: str
     what: str
     value: float
     unit: str
-    compared_to: str | None = None
-    ratio: float | None = None
+    floor: float | None = None
+    naive: float | None = None
+    goal: float | None = None
+
+    @property
+    def ratio_floor(self) -> float | None:
+        """How near we are to the floor: 1 is as fast."""
+        return self._times(self.floor)
+
+    @property
+    def ratio_naive(self) -> float | None:
+        """How many times faster than the plain way."""
+        return self._times(self.naive)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached."""
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self._more_is_better else self.value <= self.goal
 
     def as_json(self) -> str:
         """Return the figure as one line of JSON, rounded to what such a measurement can bear."""
-        rounded = {name: _rounded(value) for name, value in asdict(self).items()}
-        return json.dumps(rounded, ensure_ascii=False)
+        told = {
+            **{name: getattr(self, name) for name in ("bench", "what", "value", "unit", "floor", "naive")},
+            **{name: getattr(self, name) for name in ("ratio_floor", "ratio_naive", "goal", "met")},
+        }
+        return json.dumps({name: _rounded(value) for name, value in told.items()}, ensure_ascii=False)
 
     def as_text(self) -> str:
         """Return the figure as one line for people."""
-        beside = "" if self.ratio is None else f"{_shown(self.ratio):>10} x  {self.compared_to}"
-        return f"  {self.what:<68}{_shown(self.value):>12} {self.unit:<12}{beside}".rstrip()
+        beside = [
+            f"{_shown(ratio)} x {name} ({_shown(other)})"
+            for name, ratio, other in (
+                ("floor", self.ratio_floor, self.floor),
+                ("naive", self.ratio_naive, self.naive),
+            )
+            if ratio is not None and other is not None
+        ]
+        if self.goal is not None:
+            sign = ">=" if self._more_is_better else "<="
+            beside.append(f"goal {sign} {_shown(self.goal)}: {'met' if self.met else 'NOT met'}")
+        return f"  {self.what:<76}{_shown(self.value):>10} {self.unit:<14}{'; '.join(beside)}".rstrip()
+
+    @property
+    def _more_is_better(self) -> bool:
+        return self.unit.endswith(_MORE_IS_BETTER)
+
+    def _times(self, other: float | None) -> float | None:
+        if other is None:
+            return None
+        return self.value / other if self._more_is_better else other / self.value
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -50,6 +96,12 @@ def side_by_side(ways: Mapping[str, Callable[[], object]], *, rounds: int) -> di
         for name in names[start:] + names[:start]:
             taken[name].append(seconds(ways[name]))
     return taken
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """Return the value that `share` (0 to 1) of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def medians(taken: Mapping[str, list[float]]) -> dict[str, float]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +13,6 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 from flask import Flask
-from psycopg.types.json import Jsonb
-from sqlalchemy.dialects.postgresql import JSONB
 
 from fanyong.cli import build_schema, owner_dsn
 from fanyong.compliance import service as compliance
@@ -23,10 +20,9 @@ from fanyong.ids import new_id, new_token
 from fanyong.payments.sandbox import open_sandbox
 from fanyong.pluginhost.service import ActivePlugin
 from fanyong.tenancy import provision
-from fanyong.tenancy.bulk import encode_json
 from fanyong.tenancy.clock import server_now
 from fanyong.tenancy.context import Tenant
-from fanyong.tenancy.database import TENANT_BIND, TenantBase, db, session, unit_of_work
+from fanyong.tenancy.database import TenantBase, session, unit_of_work
 from fanyong.tenancy.runtime import in_tenant
 from fanyong.wechat.simulator.process import SimulatorHandle
 from tenants.commissions import service as commissions
@@ -37,23 +33,14 @@ from tenants.wiring import start_with_flat_tiers
 THREE_LEVELS = {"rates": [{"level": level, "rate_bp": rate} for level, rate in ((1, 1_000), (2, 500), (3, 200))]}
 
 
-_TYPES: dict[type, str] = {
-    sa.Uuid: "uuid",
-    sa.BigInteger: "int8",
-    sa.Integer: "int4",
-    sa.SmallInteger: "int2",
-    sa.DateTime: "timestamptz",
-    sa.Text: "text",
-    JSONB: "jsonb",
-}
-
-
 @dataclass(frozen=True)
 class Lab:
     """What the measurements share; whatever they make, they drop again."""
 
     app: Flask
     simulator: SimulatorHandle
+    #: Brands that several measurements share, by a name.
+    kept: dict[str, Tenant] = field(default_factory=dict)
 
     @property
     def web_port(self) -> int:
@@ -71,6 +58,14 @@ class Lab:
     @contextmanager
     def brand(self, *, sandbox: bool = False) -> Iterator[Tenant]:
         """Give a fresh brand with one tier and a plan of three levels, and drop it with all its rows."""
+        tenant = self.make_brand(sandbox=sandbox)
+        try:
+            yield tenant
+        finally:
+            self.drop(tenant)
+
+    def make_brand(self, *, sandbox: bool = False) -> Tenant:
+        """Make a brand with one tier and a plan of three levels; whoever asks for it drops it."""
         with self.app.app_context():
             tenant = claim_schema()
             with in_tenant(tenant), unit_of_work():
@@ -83,10 +78,12 @@ class Lab:
             if sandbox:
                 with in_tenant(tenant):
                     open_sandbox()
-        try:
-            yield tenant
-        finally:
-            self.drop(tenant)
+        return tenant
+
+    def close(self) -> None:
+        """Drop the brands that were kept for several measurements."""
+        while self.kept:
+            self.drop(self.kept.popitem()[1])
 
     @contextmanager
     def inside(self, tenant: Tenant) -> Iterator[None]:
@@ -102,28 +99,15 @@ class Lab:
             drop_schema(connection, tenant.schema)
 
     def copy(self, tenant: Tenant, rows: dict[type[TenantBase], list[dict[str, Any]]]) -> None:
-        """COPY rows into a brand's tables in one transaction, with all their keys and indexes in place."""
+        """COPY rows into the tables of their models, in the given order and in one transaction."""
         with self.owner_connection(tenant) as connection:
-            copy_rows(connection, rows)
+            for model, values in rows.items():
+                names = ", ".join(values[0])
+                statement = f'COPY "{model.__tablename__}" ({names}) FROM STDIN'.encode()
+                with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                    for row in values:
+                        copy.write_row(list(row.values()))
             connection.commit()
-
-    @contextmanager
-    def counting(self, statements: Counter[str], name: str) -> Iterator[None]:
-        """Add the statements that the tenant engine sends in the block to `statements[name]`.
-
-        BEGIN and COMMIT are left out. Unlike a time, the number is the same on every machine.
-        """
-        with self.app.app_context():
-            engine = db.engines[TENANT_BIND]
-
-        def count(*_arguments: object) -> None:
-            statements[name] += 1
-
-        sa.event.listen(engine, "before_cursor_execute", count)
-        try:
-            yield
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", count)
 
     @contextmanager
     def owner_connection(self, tenant: Tenant) -> Iterator[psycopg.Connection]:
@@ -163,17 +147,13 @@ def add_members(count: int) -> list[UUID]:
     return ids
 
 
-def copy_rows(connection: psycopg.Connection, rows: dict[type[TenantBase], list[dict[str, Any]]]) -> None:
-    """COPY rows into the tables of their models, in the given order."""
-    for model, values in rows.items():
-        columns = list(values[0])
-        types = [_TYPES[type(model.__table__.c[name].type)] for name in columns]
-        _copy(connection, model.__tablename__, dict(zip(columns, types, strict=True)), values)
+def members_of() -> list[UUID]:
+    """Return the ids of the bound brand's members."""
+    return list(session().scalars(sa.select(Member.id).order_by(Member.id)))
 
 
-def _copy(connection: psycopg.Connection, table: str, types: Mapping[str, str], rows: list[dict[str, Any]]) -> None:
-    statement = f'COPY "{table}" ({", ".join(types)}) FROM STDIN (FORMAT BINARY)'.encode()
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(list(types.values()))
-        for row in rows:
-            copy.write_row([Jsonb(v, dumps=encode_json) if isinstance(v, dict | list) else v for v in row.values()])
+def be_patient() -> None:
+    """Let the statements of this transaction take the time and the memory that the books' check takes for itself."""
+    session().execute(
+        sa.text("SELECT set_config('statement_timeout', '10min', true), set_config('work_mem', '64MB', true)")
+    )

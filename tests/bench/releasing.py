@@ -1,42 +1,62 @@
-"""How fast due commissions are released, and how long a withdrawal has to wait meanwhile."""
+"""How fast due commissions are released, and how long a withdrawal has to wait meanwhile.
+
+Commissions that are due at one moment wait in one bucket a promoter. The floor is one statement that releases all of
+them at once and keeps everybody from the books meanwhile; naive is the ORM, a commission and a commit at a time.
+"""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import count as numbers
-from itertools import cycle
 from statistics import median
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from fanyong.ids import new_token
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import session, unit_of_work
 from tenants.commissions import processing
 from tenants.commissions.models import ReleaseBucket
 from tenants.invariants.service import check_books
 from tenants.ledger import service as ledger
-from tenants.ledger.models import Posting
-from tenants.members.models import Member
-from tenants.payouts import service as payouts
-from tests.bench.figures import Figure, seconds
-from tests.bench.lab import Lab, add_members, current_plan
-from tests.bench.rows import LEVELS, due_rows, make_orders
+from tenants.ledger.models import AccountName, Balance, Posting, PostingKind
+from tests.bench import posted
+from tests.bench.figures import Figure
+from tests.bench.hands import Hands, hands
+from tests.bench.lab import Lab, be_patient
+from tests.bench.rows import LEVELS
 
-WITHDRAWN_FEN = 100
-#: So much that nobody's balance runs out.
-RICH_FEN = 50_000_000
-PAUSE_SECONDS = 0.005
+#: 1 M commissions in 10 seconds, and the longest a withdrawal may take in the meantime.
+GOAL, GOAL_STALL_MS = 100_000, 100
+#: Calendar moments that the orders of a day share.
+MOMENTS = 10
+QUIET_SECONDS = 2.0
 
-#: The other extreme: everything that is due in one statement, with the books locked until it is through.
-ALL_AT_ONCE = """
+#: Receive the oldest orders that were not received yet, as `holding.receive` does: due at one of so many moments in
+#: the past, or each commission at a moment of its own.
+_RECEIVE = """
+WITH chosen AS (
+    SELECT order_id, row_number() OVER (ORDER BY order_id) AS n FROM order_commission WHERE due_at IS NULL
+     ORDER BY order_id LIMIT %(orders)s
+), received AS (
+    UPDATE order_commission o
+       SET due_at = %(base)s + c.n %% %(moments)s * interval '1 microsecond'
+      FROM chosen c WHERE c.order_id = o.order_id RETURNING o.order_id, o.due_at
+), parts AS (
+    SELECT a.order_id, a.beneficiary_id AS owner_id, r.due_at, sum(a.amount_fen) AS fen,
+           row_number() OVER (PARTITION BY a.order_id ORDER BY a.beneficiary_id) - 1 AS part
+      FROM received r JOIN award a ON a.order_id = r.order_id GROUP BY 1, 2, 3
+), posted AS (
+    INSERT INTO posting (position, amount_fen, posted_at, source_id, owner_id, kind, debit, credit, part)
+    SELECT (SELECT max(position) FROM posting) + row_number() OVER (ORDER BY order_id, part), fen, clock_timestamp(),
+           order_id, owner_id, 2, 11, 12, part FROM parts
+)
+INSERT INTO release_bucket (id, due_at, owner_id, amount_fen)
+SELECT gen_random_uuid(), due_at, owner_id, sum(fen) FROM parts GROUP BY 2, 3
+"""
+_AT_ONCE = """
 WITH due AS (
     UPDATE release_bucket SET released_at = clock_timestamp() WHERE released_at IS NULL AND due_at <= now()
     RETURNING id, owner_id, amount_fen
@@ -51,119 +71,146 @@ ON CONFLICT (owner_id, account) DO UPDATE SET balance_fen = balance.balance_fen 
 """
 
 
-def measure(lab: Lab, *, due: int = 60_000, rounds: int = 2, members: int = 2_000, moments: int = 10) -> list[Figure]:
-    """Release chunk by chunk and all at once, in turn, while somebody withdraws without a pause."""
-    taken: dict[str, list[float]] = {"chunks": [], "at once": []}
-    waits: dict[str, list[float]] = {"quiet": [], "chunks": [], "at once": []}
-    sent: Counter[str] = Counter()
-    ways: dict[str, Callable[[], int]] = {"chunks": _in_chunks, "at once": _at_once}
-    with lab.brand() as tenant:
-        owners = _prepare(lab, tenant, members=members)
-        for _ in range(rounds):
-            for name, release in ways.items():
-                _make_due(lab, tenant, owners, count=due, moments=moments)
-                with _withdrawing(lab, tenant, waits["quiet"]):
-                    time.sleep(0.5)
-                with _withdrawing(lab, tenant, waits[name]):
-                    taken[name].append(seconds(partial(_release_all, lab, tenant, release)))
-        _make_due(lab, tenant, owners, count=due, moments=moments)
-        with lab.counting(sent, "chunks"):
-            _release_all(lab, tenant, _in_chunks)
-        with lab.inside(tenant):
-            report = check_books()
-            left = session().scalar(sa.select(sa.func.count()).where(ReleaseBucket.released_at.is_(None)))
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Commissions released a second, and how long withdrawals took meanwhile, in milliseconds."""
+
+    commissions: int
+    buckets: int
+    seconds: float
+    waits: list[float]
+
+    @property
+    def speed(self) -> float:
+        return self.commissions / self.seconds
+
+    @property
+    def longest(self) -> float:
+        return max(self.waits)
+
+
+def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure]:
+    """Release what is due while somebody withdraws without a pause: shared moments, and the worst case of none."""
+    few = max(orders // 20, LEVELS)
+    tenant = posted.brand_with(lab, orders=orders + 2 * few + naive)
+    with hands(lab.app, size=1) as withdrawer:
+        _make_due(lab, tenant, orders=few, moments=MOMENTS)
+        floor = _released(lab, tenant, None, _at_once)
+        _make_due(lab, tenant, orders=naive, moments=naive)
+        plain = _released(lab, tenant, None, _one_by_one)
+        withdrawer.start("withdraw", [{"tenant": tenant.id.hex}])
+        time.sleep(QUIET_SECONDS)
+        withdrawer.stop()
+        quiet = [wait * 1_000 for wait in withdrawer.answers()[0]]
+        _make_due(lab, tenant, orders=few, moments=few)
+        worst = _released(lab, tenant, withdrawer, processing.release_due)
+        _make_due(lab, tenant, orders=orders, moments=MOMENTS)
+        shared = _released(lab, tenant, withdrawer, processing.release_due)
+    with lab.inside(tenant):
+        report = check_books()
+        be_patient()
+        left = session().scalar(sa.select(sa.func.count()).where(ReleaseBucket.released_at.is_(None)))
     assert report.ok, report.problems
     assert left == 0
-    each = sent["chunks"] / due
-    statements = Figure("release", "statements for a commission released", each, "statements")
-    speed = {name: due / median(values) for name, values in taken.items()}
-    return [*_figures(speed=speed, waits=waits), statements]
+    return _figures(shared, worst, floor=floor, plain=plain, quiet=quiet)
 
 
-def _figures(*, speed: dict[str, float], waits: dict[str, list[float]]) -> list[Figure]:
-    quiet = median(waits["quiet"]) * 1_000
-    figures = [
-        Figure("release", "commissions released in chunks", speed["chunks"], "1/s"),
-        _beside("commissions released in one statement", speed["at once"], "1/s", "chunks to this", speed["chunks"]),
-        Figure("release", "a withdrawal's request in quiet times (median)", quiet, "ms"),
+def _figures(shared: _Run, worst: _Run, *, floor: _Run, plain: _Run, quiet: list[float]) -> list[Figure]:
+    usual = median(quiet)
+    return [
+        _speed(f"{shared.commissions:,} commissions in {shared.buckets:,} buckets", shared, floor, plain),
+        _speed(f"{worst.commissions:,} commissions, a bucket each", worst, floor, plain),
+        Figure("release", f"a withdrawal in quiet times (median of {len(quiet):,})", usual, "ms"),
+        Figure("release", "the longest one in quiet times", max(quiet), "ms", floor=usual),
+        _stall("the longest one beside shared buckets", shared, usual),
+        _stall("the longest one beside a bucket each", worst, usual),
     ]
-    for name, title in (("quiet", "in quiet times"), ("chunks", "beside chunks"), ("at once", "beside one statement")):
-        longest = max(waits[name]) * 1_000
-        what = f"the longest request of {len(waits[name])} {title}"
-        figures.append(Figure("release", what, longest, "ms", "to the quiet median", longest / quiet))
-    return figures
 
 
-def _beside(what: str, value: float, unit: str, compared_to: str, other: float) -> Figure:
-    return Figure("release", what, value, unit, compared_to, other / value)
+def _speed(what: str, run: _Run, floor: _Run, plain: _Run) -> Figure:
+    return Figure("release", what, run.speed, "commissions/s", floor.speed, plain.speed, GOAL)
 
 
-def _prepare(lab: Lab, tenant: Tenant, *, members: int) -> list[UUID]:
-    """Make promoters whose balances no number of small withdrawals uses up."""
+def _stall(what: str, run: _Run, usual: float) -> Figure:
+    return Figure("release", f"{what} ({len(run.waits):,})", run.longest, "ms", floor=usual, goal=GOAL_STALL_MS)
+
+
+def _make_due(lab: Lab, tenant: Tenant, *, orders: int, moments: int) -> None:
+    base = datetime.now(UTC) - timedelta(hours=1)
+    with lab.owner_connection(tenant) as connection:
+        connection.execute(_RECEIVE.encode(), {"orders": orders, "moments": moments, "base": base})
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE release_bucket, order_commission, posting")
+
+
+def _released(lab: Lab, tenant: Tenant, withdrawer: Hands | None, release: Callable[[], int]) -> _Run:
+    """Release all that is due; with a withdrawer, while it withdraws."""
+    open_ = ReleaseBucket.released_at.is_(None)
     with lab.inside(tenant):
-        owners = add_members(members)
-    _make_due(lab, tenant, owners, count=members + LEVELS, paid_fen=RICH_FEN)
-    with lab.inside(tenant):
-        assert _at_once() > 0
-    return owners
-
-
-def _make_due(
-    lab: Lab, tenant: Tenant, owners: list[UUID], *, count: int, paid_fen: int = 19_900, moments: int = 1
-) -> None:
-    with lab.inside(tenant):
-        orders = make_orders(owners, count=count // LEVELS, paid_fen=paid_fen)
-        last = session().scalar(sa.select(sa.func.coalesce(sa.func.max(Posting.position), 0))) or 0
-        due_at = datetime.now(UTC) - timedelta(hours=1)
-        rows = due_rows(orders, plan=current_plan(), due_at=due_at, positions=numbers(last + 1), moments=moments)
-    lab.copy(tenant, rows)
-
-
-def _release_all(lab: Lab, tenant: Tenant, release: Callable[[], int]) -> None:
-    while True:
+        be_patient()
+        buckets = session().scalar(sa.select(sa.func.count()).where(open_)) or 0
+        count = sa.text(
+            "SELECT count(*) FROM award a JOIN order_commission o USING (order_id) WHERE o.due_at IN"
+            " (SELECT due_at FROM release_bucket WHERE released_at IS NULL)"
+        )
+        commissions = session().scalar(count) or 0
+    if withdrawer:
+        withdrawer.start("withdraw", [{"tenant": tenant.id.hex}])
+    started = time.perf_counter()
+    done = 1
+    while done:
+        # A context for each chunk, as the background has it.
         with lab.inside(tenant):
-            if not release():
-                return
-
-
-def _in_chunks() -> int:
-    return processing.release_due()
+            done = release()
+    taken = time.perf_counter() - started
+    waits = []
+    if withdrawer:
+        withdrawer.stop()
+        waits = [wait * 1_000 for wait in withdrawer.answers()[0]]
+    return _Run(commissions, buckets, taken, waits)
 
 
 def _at_once() -> int:
     with unit_of_work():
+        be_patient()
         ledger.lock_books()
-        return int(session().execute(sa.text(ALL_AT_ONCE)).rowcount)  # type: ignore[attr-defined]
+        return int(session().execute(sa.text(_AT_ONCE)).rowcount)  # type: ignore[attr-defined]
 
 
-@contextmanager
-def _withdrawing(lab: Lab, tenant: Tenant, waits: list[float]) -> Iterator[None]:
-    """Let a thread withdraw a little again and again; collect how long each request took."""
-    stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def withdraw() -> None:
-        try:
-            with lab.inside(tenant):
-                members = session().scalars(sa.select(Member)).all()
-            for member in cycle(members):
-                if stop.is_set():
-                    return
-                waits.append(seconds(partial(_withdraw, lab, tenant, member)))
-                time.sleep(PAUSE_SECONDS)
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=withdraw)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    assert not failures, failures
+def _one_by_one() -> int:
+    """Release the oldest open bucket with the ORM, its balance locked."""
+    with unit_of_work():
+        ledger.lock_books()
+        query = sa.select(ReleaseBucket).where(ReleaseBucket.released_at.is_(None)).order_by(ReleaseBucket.due_at)
+        bucket = session().scalars(query.limit(1).with_for_update()).first()
+        if bucket is None:
+            return 0
+        now = session().scalars(sa.select(sa.func.clock_timestamp())).one()
+        bucket.released_at = now
+        last = session().scalar(sa.select(sa.func.max(Posting.position))) or 0
+        session().add(_release_of(bucket, position=last + 1))
+        _raise_balance(bucket.owner_id, bucket.amount_fen)
+        return 1
 
 
-def _withdraw(lab: Lab, tenant: Tenant, member: Member) -> None:
-    with lab.inside(tenant), unit_of_work():
-        payouts.request_withdrawal(member, amount_fen=WITHDRAWN_FEN, idempotency_key=new_token())
+def _release_of(bucket: ReleaseBucket, *, position: int) -> Posting:
+    return Posting(
+        position=position,
+        amount_fen=bucket.amount_fen,
+        posted_at=bucket.released_at,
+        source_id=bucket.id,
+        owner_id=bucket.owner_id,
+        kind=int(PostingKind.RELEASE),
+        debit=int(AccountName.FROZEN),
+        credit=int(AccountName.AVAILABLE),
+        part=0,
+    )
+
+
+def _raise_balance(owner_id: UUID, fen: int) -> None:
+    balance = session().get(Balance, (owner_id, int(AccountName.AVAILABLE)), with_for_update=True)
+    if balance is None:
+        balance = Balance(owner_id=owner_id, account=int(AccountName.AVAILABLE), balance_fen=0)
+        session().add(balance)
+    balance.balance_fen += fen

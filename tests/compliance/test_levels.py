@@ -12,7 +12,7 @@ from flask import Flask
 from flask_babel import force_locale
 
 from fanyong.compliance import service as compliance
-from fanyong.compliance.models import LevelWaiver
+from fanyong.compliance.models import Waiver
 from fanyong.compliance.service import BadWaiver, TooManyLevels
 from fanyong.hooks import hookimpl
 from fanyong.pluginhost import service as plugins
@@ -37,7 +37,7 @@ def plan_of(*levels: int) -> dict[str, object]:
     return {"rates": [{"level": level, "rate_bp": 500} for level in levels]}
 
 
-def grant(tenant: Tenant, levels: int, *, days: float = 30) -> LevelWaiver:
+def grant(tenant: Tenant, levels: int, *, days: float = 30) -> Waiver:
     with unit_of_work():
         return compliance.grant_waiver(
             tenant_id=tenant.id,
@@ -144,7 +144,7 @@ def test_a_waiver_needs_levels_a_reason_and_a_future(
 
 def test_the_database_knows_no_four_levels(inside: Tenant) -> None:
     with pytest.raises(sa.exc.IntegrityError, match="ck_level_waiver_levels"), unit_of_work():
-        session().add(LevelWaiver(tenant_id=inside.id, levels=4, reason="r", ends_at=NOW, granted_by="x"))
+        session().add(Waiver(tenant_id=inside.id, levels=4, reason="r", ends_at=NOW, granted_by="x"))
 
 
 def test_the_notice_is_accepted_once(inside: Tenant) -> None:

@@ -16,9 +16,9 @@ from fanyong.tenancy.settings import load
 from fanyong.web.filters import beijing_day
 from fanyong.wechat.keys import make_apiv3_key, make_rsa_key_pair
 from tenants.members.models import Member
-from tenants.orders.service import Settlement
 from tenants.payouts.service import WithdrawalRules
 from tenants.reconciliation.service import last_ready_day
+from tenants.settlement.triggers import Settlement
 from tests.conftest import Brand
 from tests.console.parts import Browser, Busy, audited
 from tests.money.parts import Till
@@ -107,7 +107,7 @@ def test_the_books_are_checked(owner: Browser, busy: Busy) -> None:
 
 def test_settlement_and_withdrawal_rules(owner: Browser, till: Till) -> None:
     owner.post("/settings/settlement", {"window_days": "15"})
-    owner.post("/settings/withdrawal", {"minimum": "2.5", "auto_approve_below": "100"})
+    owner.post("/settings/withdrawal", {"minimum_fen": "2.5", "auto_approve_below_fen": "100"})
     with till.work():
         assert load(Settlement) == Settlement(window_days=15)
         assert load(WithdrawalRules) == WithdrawalRules(minimum_fen=250, auto_approve_below_fen=10_000)
@@ -118,8 +118,8 @@ BAD_SETTINGS = [
     ("settlement", {"window_days": "366"}, "This can be 365 at most."),
     ("settlement", {"window_days": ""}, "Please fill this in."),
     ("settlement", {"window_days": "1.5"}, "Please enter a whole number."),
-    ("withdrawal", {"minimum": "0.09", "auto_approve_below": "0"}, "at least ¥0.10"),
-    ("withdrawal", {"minimum": "1", "auto_approve_below": "-1"}, "at least ¥0.00"),
+    ("withdrawal", {"minimum_fen": "0.09", "auto_approve_below_fen": "0"}, "at least ¥0.10"),
+    ("withdrawal", {"minimum_fen": "1", "auto_approve_below_fen": "-1"}, "at least ¥0.00"),
     ("go-live", {"confirm": "another"}, "This is not the subdomain of this brand."),
     ("go-live", {}, "Please fill this in."),
 ]
@@ -232,7 +232,7 @@ def test_the_state_counts_what_the_background_still_has_to_do(owner: Browser, ti
     buyer = till.member("买家", under=till.member("推广"))
     till.paid(buyer, [("a", 1)])
     before = owner.client.get("/console/sandbox/state").json
-    till.settle()
+    till.tend()
     after = owner.client.get("/console/sandbox/state").json
     assert before is not None
     assert after is not None

@@ -71,7 +71,7 @@ def test_a_plan_is_chosen_by_its_form(owner: Browser, till: Till) -> None:
     assert "There is no plan yet" in owner.get("/plan")
     assert "Plan version 1 is active" in owner.post("/plan", LEVELS)
     assert active(till) == ("plan_levels", 1, {"overrides": [], "rates": [{"level": 1, "rate_bp": 1250, "tier": ""}]})
-    assert 'value="12.50"' in owner.get("/plan")
+    assert 'value="12.50"' in owner.get("/plan/new")
     ladder = {"plugin": "plan_ladder", "bands-0-from_fen": "0", "bands-0-rate_bp": "5", "self_purchase_bp": "2"}
     page = owner.post("/plan", ladder)
     assert "Version 2" in page
@@ -130,7 +130,7 @@ def test_a_plugin_of_nowhere_is_refused(owner: Browser) -> None:
 
 def test_two_levels_need_the_notice(owner: Browser, till: Till) -> None:
     two = {**LEVELS, "rates-1-level": "2", "rates-1-rate_bp": "3"}
-    assert "Rule “levels” of the compliance policy 2026-1" in owner.refused("/plan", two)
+    assert "Rule “levels” of the compliance policy 2026-2" in owner.refused("/plan", two)
     assert "Notice accepted by" in owner.post("/compliance/accept-notice")
     owner.post("/plan", two)
     assert active(till) is not None
@@ -168,7 +168,7 @@ def test_tiers_are_chosen_and_the_plan_is_looked_at(owner: Browser, till: Till) 
     owner.post("/tiers", ladder)
     found = active(till, "tier_structure")
     assert found is not None
-    assert found[2]["tiers"][1] == {"key": "gold", "name": "黄金", "promote_at_sales_fen": 100_000}
+    assert found[2]["tiers"][1].items() >= {"key": "gold", "name": "黄金", "promote_at_sales_fen": 100_000}.items()
     owner.post("/plan", {**LEVELS, "rates-0-tier": "gold"})
     assert "does not fit the new tiers" in owner.post("/tiers", {"plugin": "tiers_flat", "tier_name": "推广员"})
     bad = {**ladder, "tiers-0-promote_at_sales_fen": "5", "tiers-1-promote_at_sales_fen": "4", "tiers-1-key": "bronze"}
@@ -176,13 +176,3 @@ def test_tiers_are_chosen_and_the_plan_is_looked_at(owner: Browser, till: Till) 
     assert "The lowest tier starts at 0." in page
     assert "Each tier needs more sales than the one before it." in page
     assert "There are two tiers with this key." in page
-
-
-def test_a_plan_can_be_tried(owner: Browser, till: Till) -> None:
-    till.product("a", category="tea")
-    owner.post("/plan", {**LEVELS, "rates-0-rate_bp": "3.33"})
-    page = owner.get("/plan?amount=90.01&sku=a&buyer=&level_1=promoter&level_2=promoter&level_3=")
-    assert "3.33% of ¥90.01 (line paid after discounts) = ¥2.997333, rule levels:1" in page
-    assert "floored to ¥2.99" in page
-    assert "Nobody earns on this order." in owner.get("/plan?amount=90&sku=&buyer=&level_1=&level_2=&level_3=")
-    assert "an amount like 12.50" in owner.get("/plan?amount=lots&level_1=promoter")

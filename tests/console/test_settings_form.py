@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from enum import Enum
 from html import unescape
 from pathlib import Path
@@ -45,6 +46,34 @@ class Row(BaseModel):
     final: bool = False
 
 
+class Condition(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    metric: Literal["own", "team"]
+    at_least_fen: int = Field(default=0, ge=0, json_schema_extra={"unit": "fen"})
+
+
+class Rise(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["all", "any"] = "all"
+    conditions: list[Condition] = []
+
+
+class Step(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1)
+    rise: Rise = Rise()
+
+
+class Limits(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    order_bp: int | None = Field(default=None, ge=0, le=10_000, json_schema_extra={"unit": "bp"})
+    steps: list[Step] = []
+
+
 class Everything(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -58,6 +87,12 @@ class Everything(BaseModel):
     colour: Colour = Colour.RED
     rows: list[Row] = []
     pairs: tuple[Row, ...] = ()
+    limits: Limits = Limits()
+    budget: Limits | None = None
+    tiers: list[str] = []
+    days: list[int] = []
+    starts_at: datetime | None = None
+    ends_on: date | None = None
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
@@ -70,6 +105,23 @@ ROWS = st.fixed_dictionaries(
         "final": st.booleans(),
     }
 )
+STEPS = st.fixed_dictionaries(
+    {
+        "name": TEXT,
+        "rise": st.fixed_dictionaries(
+            {
+                "mode": st.sampled_from(["all", "any"]),
+                "conditions": st.lists(
+                    st.fixed_dictionaries(
+                        {"metric": st.sampled_from(["own", "team"]), "at_least_fen": st.integers(0, 10**9)}
+                    ),
+                    max_size=3,
+                ),
+            }
+        ),
+    }
+)
+LIMITS = st.fixed_dictionaries({"order_bp": st.none() | st.integers(0, 10_000), "steps": st.lists(STEPS, max_size=3)})
 VALUES = st.fixed_dictionaries(
     {
         "name": TEXT,
@@ -82,6 +134,12 @@ VALUES = st.fixed_dictionaries(
         "colour": st.sampled_from(["red", "blue"]),
         "rows": st.lists(ROWS, max_size=4),
         "pairs": st.lists(ROWS, max_size=2),
+        "limits": LIMITS,
+        "budget": st.none() | LIMITS,
+        "tiers": st.lists(st.sampled_from(["gold", "silver", "x-1"]), max_size=3),
+        "days": st.lists(st.integers(1, 31), max_size=3),
+        "starts_at": st.none() | st.just("2026-11-01T00:00:00+08:00"),
+        "ends_on": st.none() | st.just("2026-12-31"),
     }
 )
 
@@ -99,7 +157,9 @@ def posted(page: Flask, form: Any) -> MultiDict[str, str]:
     """Return what a browser without JavaScript sends for a drawn form."""
     with page.test_request_context("/"):
         html = render_template_string(FORM, form=form)
-    html = re.sub(r"<template.*?</template>", "", html, flags=re.DOTALL)
+    while "<template" in html:
+        # Blanks of lists within lists stand inside each other: the innermost goes first.
+        html = re.sub(r"<template[^>]*>(?:(?!<template).)*?</template>", "", html, flags=re.DOTALL)
     fields: MultiDict[str, str] = MultiDict()
     tags = r"<input[^>]*>|<select.*?</select>|<textarea.*?</textarea>"
     for tag in re.findall(tags, html, flags=re.DOTALL):
@@ -167,6 +227,80 @@ def test_mistakes_stand_at_their_fields_and_nothing_typed_is_lost(page: Flask) -
     assert form.general == []
     shown = {name: fields[name] for name in ("name", "count", "floor_fen", "rows-0-level", "rows-1-rate_bp")}
     assert list(shown.values()) == ["茶", "many", "1.234", "7", "2.5x"]
+
+
+def test_rows_keep_the_order_in_which_they_were_sent(page: Flask) -> None:
+    typed = MultiDict(
+        [
+            ("name", "x"),
+            ("price_fen", "1"),
+            ("limits-steps-5-name", "moved to the top"),
+            ("limits-steps-5-rise-conditions-3-metric", "team"),
+            ("limits-steps-5-rise-conditions-0-metric", "own"),
+            ("limits-steps-0-name", "second"),
+        ]
+    )
+    with page.test_request_context("/"):
+        form = from_post(Everything, typed)
+    assert form.ok, (form.errors, form.general)
+    limits = Everything.model_validate(form.values).limits
+    assert [step.name for step in limits.steps] == ["moved to the top", "second"]
+    assert [condition.metric for condition in limits.steps[0].rise.conditions] == ["team", "own"]
+
+
+def test_mistakes_deep_inside_stand_at_their_fields(page: Flask) -> None:
+    typed = MultiDict(
+        [
+            ("name", "x"),
+            ("price_fen", "1"),
+            ("limits-steps-7-name", "a"),
+            ("limits-steps-7-rise-conditions-2-at_least_fen", "lots"),
+            ("budget", "yes"),
+            ("budget-order_bp", "101"),
+            ("days", "1, x"),
+            ("starts_at", "soon"),
+        ]
+    )
+    with page.test_request_context("/"):
+        form = from_post(Everything, typed)
+        html = render_template_string(FORM, form=form)
+    assert form.errors == {
+        "limits-steps-0-rise-conditions-0-metric": ["Please fill this in."],
+        "limits-steps-0-rise-conditions-0-at_least_fen": ["Please enter an amount like 12.50."],
+        "budget-order_bp": ["This can be 100.00% at most."],
+        "days": ["Please enter a whole number."],
+        "starts_at": ["Please enter a day like 2026-11-30."],
+    }
+    assert html.count("<details") == html.count('<details class="fy-section mb-3" open'), (
+        "sections with mistakes are open"
+    )
+
+
+def test_several_values_are_boxes_where_there_are_choices(page: Flask) -> None:
+    choices = {"tiers": [("gold", "Gold"), ("silver", "Silver")]}
+
+    class Chooser(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+        tiers: list[str] = Field(default=["gold"], json_schema_extra={"choices": "tiers"})
+
+    with page.test_request_context("/"):
+        html = render_template_string(FORM, form=from_values(Chooser, {}, choices=choices))
+        ticked = from_post(Chooser, MultiDict([("tiers", ""), ("tiers", "silver"), ("tiers", "gold")]), choices=choices)
+        nothing = from_post(Chooser, MultiDict([("tiers", "")]), choices=choices)
+    assert re.findall(r'value="(\w+)"( checked)?', html) == [("gold", " checked"), ("silver", "")]
+    assert ticked.values == {"tiers": ["silver", "gold"]}
+    assert nothing.values == {"tiers": []}
+
+
+def test_a_section_that_is_switched_off_is_none(page: Flask) -> None:
+    typed = MultiDict([("name", "x"), ("price_fen", "1"), ("budget", ""), ("budget-order_bp", "5")])
+    with page.test_request_context("/"):
+        assert Everything.model_validate(from_post(Everything, typed).values).budget is None
+        typed.add("budget", "yes")
+        budget = Everything.model_validate(from_post(Everything, typed).values).budget
+    assert budget is not None
+    assert budget.order_bp == 500
 
 
 def test_what_is_missing_is_asked_for(page: Flask) -> None:

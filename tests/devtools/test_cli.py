@@ -20,7 +20,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_a_command_it_lists_them_one_a_line() -> None:
     done = run()
     assert done.returncode == 0
-    for name in ("up", "test", "story", "lint", "bench", "doctor", "reset", "flask"):
+    for name in ("up", "test", "story", "lint", "bench", "faults", "mutants", "doctor", "reset", "flask"):
         assert sum(line.strip().startswith(name) for line in done.stdout.splitlines()) == 1
 
 

@@ -120,9 +120,9 @@ def test_the_cap_scales_down_as_the_table_says() -> None:
 
 def test_pieces_are_given_back_as_the_table_says() -> None:
     rows = table("pieces")
-    line = OrderLine(id=new_id(), quantity=3, paid_fen=10_000, refunded_quantity=0, refunded_fen=0)
+    line = OrderLine(id=new_id(), quantity=3, paid_fen=10_000, refunded_quantity=0, refunded_fen=0, adjusted_fen=0)
     for row in rows:
-        covered = refunds._cover_line(line, fen(row, "Pieces"))
+        covered = refunds._cover_line(line, quantity=fen(row, "Pieces"), adjusted_fen=0)
         assert covered.amount_fen == fen(row, "Given back fen")
         assert line.refunded_quantity == fen(row, "Pieces so far")
         assert line.refunded_fen == fen(row, "Floor of exact")

@@ -18,7 +18,9 @@ BRAND = ("owner", "operator", "finance")
 STAFF = ("superadmin", "support")
 #: Each permission with the roles that have it. A change here is a decision, not a detail.
 TABLE: dict[str, set[str]] = {
+    "brand:commissions:hold": {"owner", "finance"},
     "brand:dashboard:read": {"owner", "operator", "finance"},
+    "brand:debts:write_off": {"owner", "finance"},
     "brand:ledger:read": {"owner", "finance"},
     "brand:orders:read": {"owner", "operator", "finance"},
     "brand:orders:refund": {"owner", "finance"},
@@ -27,13 +29,19 @@ TABLE: dict[str, set[str]] = {
     "brand:plans:write": {"owner"},
     "brand:products:read": {"owner", "operator"},
     "brand:products:write": {"owner", "operator"},
+    "brand:promoters:appoint": {"owner"},
     "brand:promoters:freeze": {"owner", "finance"},
     "brand:promoters:read": {"owner", "operator", "finance"},
+    "brand:promoters:review": {"owner", "operator"},
+    "brand:reconciliation:write": {"owner", "finance"},
+    "brand:rewards:post": {"owner", "finance"},
     "brand:settings:read": {"owner"},
     "brand:settings:write": {"owner"},
     "brand:staff:write": {"owner"},
     "brand:withdrawals:decide": {"owner", "finance"},
+    "brand:withdrawals:pay": {"owner", "finance"},
     "brand:withdrawals:read": {"owner", "finance"},
+    "brand:withdrawals:review": {"owner", "finance"},
     "platform:audit:read": {"superadmin", "support"},
     "platform:brands:read": {"superadmin", "support"},
     "platform:brands:suspend": {"superadmin"},
@@ -133,7 +141,8 @@ def test_every_view_of_both_consoles_sends_strangers_to_the_door(
         client = client_for(owners_brand.host if rule.endpoint.startswith("console.") else "localhost")
         door = "/console/login" if rule.endpoint.startswith("console.") else "/superadmin/login"
         method = "GET" if "GET" in (rule.methods or ()) else "POST"
-        path = addresses.build(rule.endpoint, dict.fromkeys(rule.arguments, UUID(int=0)), method=method)
+        arguments = {name: "plan" if name == "word" else UUID(int=0) for name in rule.arguments}
+        path = addresses.build(rule.endpoint, arguments, method=method)
         fields = {"csrf_token": csrf_token(client, door)} if method == "POST" else None
         answer = client.open(path, method=method, data=fields)
         assert (answer.status_code, (answer.location or "").partition("?")[0]) == (303, door), f"{method} {path}"

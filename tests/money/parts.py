@@ -47,9 +47,9 @@ from tenants.members.models import Member
 from tenants.orders import refunds
 from tenants.orders import service as orders
 from tenants.orders.models import Order
-from tenants.orders.service import Settlement
 from tenants.payouts import service as payouts
 from tenants.promoters import service as promoters
+from tenants.settlement.triggers import Settlement
 from tenants.wiring import SETUP_TABLES, start_with_flat_tiers
 
 DAY = 86_400
@@ -285,7 +285,7 @@ class Till:
     def transfer_row(self, withdrawal_id: UUID) -> Transfer:
         """Return a withdrawal's transfer as it is now."""
         with self.work():
-            return payouts.get_withdrawal(withdrawal_id)[1]
+            return payouts.transfer_of(withdrawal_id)
 
     def withdrawal_state(self, withdrawal_id: UUID) -> str:
         """Return how far a withdrawal has come."""
@@ -442,6 +442,7 @@ def forget(till: Till) -> None:
         ).fetchall()
         emptied = ", ".join(f'"{name}"' for (name,) in names if name not in SETUP_TABLES)
         connection.execute(f"TRUNCATE {emptied}".encode())
+        connection.execute("TRUNCATE plugin_change")
         connection.execute("DELETE FROM plugin_activation")
         connection.execute("DELETE FROM brand_setting WHERE key = %s", [TestClock.key])
     till.offset_seconds = 0

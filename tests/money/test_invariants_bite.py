@@ -47,6 +47,14 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
         ["1 every posting moves an amount between two accounts"],
         "UPDATE posting SET kind = 99 WHERE kind = 7",
     ),
+    "a limit that counts what nobody earned": (
+        ["4 limits over several orders count what they let through"],
+        "INSERT INTO plan_spending (scope_id, period, spent_fen) VALUES ('{promoter}', 'd:2026-11-22', 1)",
+    ),
+    "a reward of a month that nobody looked at": (
+        ["10 every posted reward of a month stands in the books once"],
+        "UPDATE award SET kind = 'period'",
+    ),
     "a posting of a stranger": (
         ["11 every posting is of a member of this brand"],
         "UPDATE posting SET owner_id = gen_random_uuid() WHERE kind = 7",
@@ -172,6 +180,10 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
         ["6 what is released was due, and was posted once"],
         "UPDATE release_bucket SET released_at = NULL WHERE released_at IS NOT NULL",
     ),
+    "a tax that nobody booked": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "UPDATE withdrawal SET tax_fen = 1, net_fen = net_fen - 1 WHERE state = 'paid'",
+    ),
     "a withdrawal that was never held": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
         "DELETE FROM posting WHERE kind = 6",
@@ -195,6 +207,11 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     "a transfer that was paid behind our back": (
         ["7 every withdrawal is held, and then paid or returned exactly once"],
         "UPDATE transfer SET state = 'paid' WHERE state <> 'paid'",
+    ),
+    "a debt that was given up outside the books": (
+        ["7 every debt given up stands in the books"],
+        "INSERT INTO debt_write_off (id, member_id, amount_fen, reason, written_off_at, written_off_by)"
+        " VALUES (gen_random_uuid(), '{promoter}', 1, 'x', now(), 'x')",
     ),
     "two members above each other": (
         ["9 the relations form no circle and ancestors follow the parent"],

@@ -243,7 +243,7 @@ def test_a_withdrawal_whose_request_died(till: Till, mortals: Mortals, point: tu
 @pytest.mark.parametrize(
     "point",
     [
-        ("tenants.orders.service:_freeze", "after", 1),
+        ("tenants.orders.service:freeze", "after", 1),
         ("tenants.commissions.service:queue_paid", "after", 1),
         (COMMIT, "after", 1),
     ],

@@ -10,21 +10,24 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanyong.errors import InvalidRequest
+from fanyong.errors import InvalidRequest, NotFound
+from fanyong.identity.models import AdminUser
+from fanyong.ids import new_id
 from fanyong.payments import golive
 from fanyong.payments.models import MerchantAccount
-from fanyong.payments.provider import BillRow, active_account
+from fanyong.payments.provider import BillRow, ProviderBillInvalid, ProviderUnknown, active_account
 from fanyong.tenancy import migrate
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from fanyong.wechat.keys import make_apiv3_key, make_cert_serial, make_rsa_key_pair
+from fanyong.wechat.provider import WeChatProvider
 from fanyong.wechat.simulator.client import SimulatorClient
 from fanyong.wechat.times import BEIJING
 from tenants.ledger.service import Figures
 from tenants.promotions import service as promotions
-from tenants.reconciliation import service, tasks
+from tenants.reconciliation import differences, service, tasks
+from tenants.reconciliation.comparing import Ours, bill_sums, compare
 from tenants.reconciliation.models import Difference, ReconciledDay
-from tenants.reconciliation.service import Ours
 from tenants.wiring import SETUP_TABLES
 from tests.money.parts import DAY, Till, eventually
 
@@ -33,34 +36,32 @@ NUMBERS = st.integers(0, 6).map(str)
 
 
 @given(
-    here=st.dictionaries(st.tuples(KINDS, NUMBERS), st.tuples(st.integers(1, 3), st.booleans())),
-    there=st.dictionaries(st.tuples(KINDS, NUMBERS), st.integers(1, 3)),
-    other_days=st.sets(st.tuples(KINDS, NUMBERS)),
+    here=st.dictionaries(st.tuples(KINDS, NUMBERS), st.tuples(st.integers(1, 3), st.booleans(), st.booleans())),
+    there=st.lists(st.tuples(KINDS, NUMBERS, st.integers(-3, 3))),
 )
-def test_every_difference_is_found_and_named(
-    here: dict[tuple[str, str], tuple[int, bool]], there: dict[tuple[str, str], int], other_days: set[tuple[str, str]]
+def test_every_difference_is_found_and_named_and_explains_the_sums(
+    here: dict[tuple[str, str], tuple[int, bool, bool]], there: list[tuple[str, str, int]]
 ) -> None:
-    everything = {key: Ours(*key, fen, settled) for key, (fen, settled) in here.items()}  # type: ignore[arg-type]
-    today = [ours for key, ours in everything.items() if key not in other_days]
-    found = service.compare(
-        today,
-        [BillRow(*key, fen) for key, fen in there.items()],  # type: ignore[arg-type]
-        known={key: ours for key, ours in everything.items() if key in there},
-    )
+    known = {key: Ours(*key, *values) for key, values in here.items()}  # type: ignore[arg-type]
+    today = [ours for ours in known.values() if ours.settled and ours.on_day]
+    bill = [BillRow(*row) for row in there]  # type: ignore[arg-type]
+    moved = bill_sums(bill)
+    found = compare(today, bill, known={key: ours for key, ours in known.items() if key in moved})
     expected = {}
-    for key in here.keys() | there.keys():
-        ours = everything.get(key)
-        if ours is None:
-            expected[key] = ("missing_here", 0, there[key])
-        elif key not in there:
-            if ours.settled and key not in other_days:
+    for key in known.keys() | moved.keys():
+        ours, fen = known.get(key), moved.get(key)  # type: ignore[arg-type]
+        if ours is not None and ours.settled and ours.on_day:
+            if fen is None:
                 expected[key] = ("missing_there", ours.amount_fen, 0)
-        elif ours.amount_fen != there[key]:
-            expected[key] = ("amount_differs", ours.amount_fen, there[key])
-        elif not ours.settled:
-            expected[key] = ("state_differs", ours.amount_fen, there[key])
+            elif fen != ours.amount_fen:
+                expected[key] = ("amount_differs", ours.amount_fen, fen)
+        elif fen:
+            problem = "missing_here" if ours is None else "day_differs" if ours.settled else "state_differs"
+            expected[key] = (problem, ours.amount_fen if ours else 0, fen)
     assert {(f.kind, f.number): (f.problem, f.here_fen, f.there_fen) for f in found} == expected
     assert len(found) == len(expected)
+    difference_fen = sum(moved.values()) - sum(ours.amount_fen for ours in today)
+    assert sum(f.gap_fen for f in found) == difference_fen, "nothing is left unexplained"
 
 
 @pytest.fixture
@@ -111,8 +112,14 @@ def a_day(till: Till, simulator: SimulatorClient) -> date:
 def open_differences(till: Till) -> dict[tuple[str, str], tuple[str, int, int]]:
     """Return what is open, by kind and number."""
     with till.work():
-        rows = session().scalars(service.differences(open_only=True)).all()
+        rows = session().scalars(differences.differences()).all()
         return {(d.kind, d.number): (d.problem, d.here_fen, d.there_fen) for d in rows}
+
+
+def unexplained(till: Till) -> list[str]:
+    """Return what the eighth invariant finds."""
+    with till.work():
+        return service.unexplained()
 
 
 def numbers(till: Till) -> dict[str, list[str]]:
@@ -168,13 +175,14 @@ def test_what_was_tampered_with_is_found_and_named(shop: Till, simulator: Simula
         found = tasks.reconcile(day)
     assert {(f.kind, f.number): (f.problem, f.here_fen, f.there_fen) for f in found} == expected
     assert open_differences(shop) == expected, "twice is the same as once"
+    assert unexplained(shop) == []
     with shop.work():
         assert set(session().scalars(sa.select(Difference.id))) == before
 
     # One is closed with a note and stays closed; the rest is mended, and found no longer.
     with shop.work():
         closed = session().scalars(sa.select(Difference).where(Difference.number == transfer)).one().id
-        service.close_difference(closed, note="typed by hand")
+        differences.close(closed, note="typed by hand", actor="test")
     with shop.owner() as connection:
         connection.execute("UPDATE payment_intent SET amount_fen = 10000 WHERE out_trade_no = %s", [first])
         connection.execute("UPDATE payment_intent SET state = 'succeeded' WHERE out_trade_no = %s", [second])
@@ -193,6 +201,156 @@ def test_what_was_tampered_with_is_found_and_named(shop: Till, simulator: Simula
         ("transfer", transfer): ("amount_differs", 702, 700),
         ("payment", first): ("amount_differs", 9_999, 10_000),
     }, "something new opens it again"
+
+
+def test_one_bill_that_does_not_add_up_keeps_no_later_day_waiting(
+    shop: Till, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = a_day(shop, simulator)
+    asked: list[date] = []
+    honest = WeChatProvider.bill
+
+    def bill(provider: WeChatProvider, day: date) -> list[BillRow]:
+        asked.append(day)
+        if day == bad and mended is False:
+            raise ProviderBillInvalid("invalid_bill", "the bill's paid add up to 1, its summary says 2")
+        return honest(provider, day)
+
+    mended = False
+    monkeypatch.setattr(WeChatProvider, "bill", bill)
+    move_clocks(shop, simulator, DAY)
+    shop.tend()
+    assert asked == [bad, bad + timedelta(days=1)], "each once: the bad one has to wait"
+    shop.tend()
+    assert len(asked) == 2, "not before its pause is over"
+    with shop.work():
+        day = session().get_one(ReconciledDay, bad)
+        assert (day.compared_at, day.try_count) == (None, 1)
+        assert "add up to 1" in day.problem
+    for pause in service.RETRY_PAUSES[1:]:
+        move_clocks(shop, simulator, int(pause.total_seconds()))
+        shop.tend()
+    with shop.work():
+        assert session().get_one(ReconciledDay, bad).try_count > 2
+    mended = True
+    move_clocks(shop, simulator, int(service.RETRY_PAUSES[-1].total_seconds()))
+    shop.tend()
+    with shop.work():
+        day = session().get_one(ReconciledDay, bad)
+        assert (day.problem, day.try_count, day.next_run_at) == ("", 0, None)
+        assert (day.transfers_fen, day.bill_transfers_fen) == (700, 700)
+
+
+def test_a_provider_that_is_away_is_asked_once_a_tick(
+    shop: Till, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_day(shop, simulator)
+    move_clocks(shop, simulator, DAY)
+    asked: list[date] = []
+
+    def bill(_provider: WeChatProvider, day: date) -> list[BillRow]:
+        asked.append(day)
+        raise ProviderUnknown("no_answer")
+
+    monkeypatch.setattr(WeChatProvider, "bill", bill)
+    with shop.inside():
+        assert tasks.reconcile_next_day() == 0
+    assert len(asked) == 1
+
+
+def test_what_stands_on_both_sides_of_midnight_closes_itself(shop: Till, simulator: SimulatorClient) -> None:
+    """Our books have the transfer a second before midnight, the fund bill a second after it."""
+    bill_day = a_day(shop, simulator)
+    our_day = bill_day - timedelta(days=1)
+    (number,) = numbers(shop)["transfer"]
+    with shop.owner() as connection:
+        connection.execute("UPDATE transfer SET provider_at = provider_at - interval '1 day'")
+    with shop.inside():
+        tasks.reconcile(our_day)
+    assert open_differences(shop) == {("transfer", number): ("missing_there", 700, 0)}
+    with shop.inside():
+        found = tasks.reconcile(bill_day)
+    assert [(f.problem, f.here_fen, f.there_fen) for f in found] == [("day_differs", 700, 700)]
+    assert open_differences(shop) == {}
+    assert unexplained(shop) == []
+    with shop.inside():
+        assert len(tasks.reconcile(our_day)) == len(tasks.reconcile(bill_day)) == 1
+    assert open_differences(shop) == {}, "it stays closed"
+
+
+def test_a_day_with_an_open_difference_is_compared_again_by_itself(shop: Till, simulator: SimulatorClient) -> None:
+    day = a_day(shop, simulator)
+    (number,) = numbers(shop)["transfer"]
+    with shop.owner() as connection:
+        connection.execute("UPDATE transfer SET state = 'processing'")
+    shop.tend()
+    assert open_differences(shop) == {("transfer", number): ("state_differs", 700, 700)}
+    with shop.owner() as connection:
+        connection.execute("UPDATE transfer SET state = 'paid'")
+    move_clocks(shop, simulator, DAY)
+    shop.tend()
+    assert open_differences(shop) == {}
+    with shop.work():
+        closed = session().scalars(sa.select(Difference)).one()
+        assert (closed.state, closed.closed_by, closed.note) == ("closed", differences.RUN, differences.GONE)
+        assert session().get_one(ReconciledDay, day).next_run_at is None
+    assert unexplained(shop) == []
+
+
+def test_paid_transfers_that_changed_after_the_comparison_are_told(shop: Till, simulator: SimulatorClient) -> None:
+    day = a_day(shop, simulator)
+    shop.tend()
+    assert unexplained(shop) == []
+    with shop.owner() as connection:
+        connection.execute("UPDATE transfer SET amount_fen = 701")
+    assert unexplained(shop) == [f"transfers of {day}: compared when they came to 700, now 701"]
+    with shop.owner() as connection:
+        connection.execute("UPDATE transfer SET amount_fen = 700")
+        connection.execute("UPDATE reconciled_day SET bill_transfers_fen = 699 WHERE day = %s", [day])
+    assert unexplained(shop) == [f"transfers of {day}: here 700, in the bill 699, explained 0"]
+
+
+def test_a_difference_is_a_task(shop: Till, simulator: SimulatorClient) -> None:
+    a_day(shop, simulator)
+    with shop.owner() as connection:
+        connection.execute("UPDATE transfer SET amount_fen = 701")
+    shop.tend()
+    with shop.work():
+        task = session().scalars(sa.select(Difference)).one()
+        email = session().scalars(sa.select(AdminUser.email)).one()
+        assert task.state == "open"
+        with pytest.raises(InvalidRequest):
+            differences.assign(task.id, email="nobody@example.com")
+        differences.assign(task.id, email=email)
+        assert (task.state, task.assignee) == ("assigned", email)
+        with pytest.raises(InvalidRequest):
+            differences.close(task.id, note="  ", actor="admin:me")
+    shop.advance(4 * DAY)
+    with shop.work():
+        assert differences.unclosed_by_age() == [0, 1, 0]
+        assert session().scalars(differences.differences(assignee=email, kind="transfer", state="assigned")).all()
+        assert not session().scalars(differences.differences(state="open")).all()
+        differences.close(task.id, note="paid by hand", actor="admin:me")
+    with shop.work():
+        done = session().get_one(Difference, task.id)
+        assert (done.state, done.closed_by, done.note) == ("closed", "admin:me", "paid by hand")
+        with pytest.raises(differences.DifferenceClosed):
+            differences.close(task.id, note="again", actor="admin:me")
+        with pytest.raises(NotFound):
+            differences.assign(new_id(), email=email)
+        assert differences.behind([done])
+
+
+def test_the_next_day_is_found_through_indexes(till: Till) -> None:
+    """A brand with years of payments pays for the days that were not compared, not for the payments."""
+    with till.work():
+        ready = service.last_ready_day()
+        session().execute(sa.text("SET LOCAL enable_seqscan = off"))
+        values = {"first": ready - service.BILLS_KEPT, "ready": ready, "now": brand_now()}
+        plan = "\n".join(session().scalars(sa.text(f"EXPLAIN {service._NEXT_DAY.text}"), values))
+    for name in ("payment_intent", "refund", "transfer"):
+        assert f"ix_{name}_provider_at" in plan, plan
+        assert f"Seq Scan on {name}" not in plan
 
 
 def test_days_whose_bills_are_gone_keep_no_later_day_waiting(shop: Till, simulator: SimulatorClient) -> None:

@@ -35,7 +35,7 @@ def save(number: int = 1, *, name: str = "a_plan", actor: str = "test") -> Plugi
 
 def versions() -> list[tuple[int, dict[str, Any], bool]]:
     """Return number, settings and whether it is the current one, oldest first."""
-    return [(row.number, row.settings, row.retired_at is None) for row in reversed(service.history("commission_plan"))]
+    return [(row.number, row.settings, row.state == "active") for row in reversed(service.history("commission_plan"))]
 
 
 def test_each_change_is_a_version_and_the_one_before_is_kept(inside: Tenant, install: Install) -> None:
@@ -163,9 +163,12 @@ def test_the_database_keeps_one_current_version_of_a_kind(inside: Tenant, instal
             PluginActivation(
                 kind=PLAN,
                 number=9,
+                state="active",
                 plugin="a_plan",
                 plugin_version="1.0",
                 settings={},
+                created_at=datetime.now(UTC),
+                created_by="x",
                 activated_at=datetime.now(UTC),
                 activated_by="x",
             )

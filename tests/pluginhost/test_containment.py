@@ -13,8 +13,10 @@ from flask.testing import FlaskClient
 from pydantic import BaseModel, ConfigDict
 
 from fanyong.hooks import hookimpl
+from fanyong.ids import new_id
 from fanyong.pluginhost import service
 from fanyong.pluginhost.registry import PluginFailed, registry
+from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
@@ -23,6 +25,7 @@ from tenants.api.auth import make_token
 from tenants.commissions import processing
 from tenants.commissions import service as commissions
 from tenants.members import service as members
+from tenants.promoters import sales
 from tenants.promoters import service as promoters
 from tests.conftest import Brand, csrf_token
 from tests.pluginhost.conftest import Plan, Tiers
@@ -143,7 +146,7 @@ def test_a_structure_that_fails_leaves_everybody_where_they_are(
         assert promoters.enroll(member.id).tier == "one"
     structure.mood = mood
     with unit_of_work():
-        promoters.record_sale(member.id, figure="own_paid_fen", amount_fen=100, because="test")
+        sales.record_paid(new_id(), member_id=member.id, upline=(), paid_at=brand_now(), amount_fen=100, because="test")
     promoter = promoters.get_promoter(member.id)
     assert promoter is not None
     assert (promoter.tier, promoter.own_paid_fen) == ("one", 100)

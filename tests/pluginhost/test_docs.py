@@ -22,7 +22,17 @@ from fanyong.pluginhost.registry import GROUP, REQUIRED_HOOKS, PluginRegistry, r
 
 PAGE = ROOT / "docs" / "plugins.md"
 HOOKS = [name for name, value in vars(HookSpecs).items() if inspect.isfunction(value)]
-BUILT_IN = ("tiers_flat", "tiers_ladder", "plan_levels", "plan_ladder")
+BUILT_IN = (
+    "tiers_flat",
+    "tiers_ladder",
+    "tiers_roles",
+    "plan_levels",
+    "plan_ladder",
+    "plan_rules",
+    "payout_wechat",
+    "payout_bank",
+    "payout_offline",
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -46,7 +56,7 @@ def run_examples() -> dict[str, Any]:
 
 
 def test_the_examples_run_and_are_plugins(run_examples: dict[str, Any]) -> None:
-    assert len(blocks("python")) == 6
+    assert len(blocks("python")) >= len(HOOKS)
     fresh = PluginRegistry()
     for example in (run_examples["plugin"], run_examples["club"]):
         assert isinstance(example, Plugin)
@@ -128,8 +138,12 @@ def test_the_package_is_found_as_the_page_says(tmp_path: Path, monkeypatch: pyte
 def rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield a row of the table for every field of a settings model, with the rows of its lists."""
     for name, info in model.model_fields.items():
-        default = "-" if info.is_required() else f"`{_text(info.get_default(call_default_factory=True))}`"
         meaning = ": ".join(str(text).rstrip(".") for text in (info.title, info.description) if text)
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield f"| `{prefix}{name}` | {meaning} | | a section |"
+            yield from rows(info.annotation, f"{prefix}{name}.")
+            continue
+        default = "-" if info.is_required() else f"`{_text(info.get_default(call_default_factory=True))}`"
         yield f"| `{prefix}{name}` | {meaning} | {default} | {_allowed(info)} |"
         if get_origin(info.annotation) is list:
             yield from rows(get_args(info.annotation)[0], f"{prefix}{name}[].")

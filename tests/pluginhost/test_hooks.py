@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from fanyong.pluginhost.registry import parse_settings, registry
-from fanyong.values import LineFacts, OrderFacts, Person, Tier, TierFacts
+from fanyong.values import LineFacts, OrderFacts, Person, Tier, TierFacts, TierTraits
 from tests.pluginhost.conftest import Plan
 
 LINE = LineFacts(UUID(int=1), sku="TEA", category="tea", quantity=1, paid_fen=10_000)
@@ -26,6 +26,9 @@ MEMBER = TierFacts(UUID(int=3), tier=None, own_paid_fen=1, shared_received_fen=2
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "tiers": {},
     "decide_tier": {"facts": MEMBER},
+    "tier_figures": {},
+    "tier_traits": {},
+    "next_tier": {"facts": MEMBER},
     "plan_levels": {},
     "propose_awards": {"facts": FACTS},
     "check_settings": {"tiers": (Tier("gold", "Gold", 0),)},
@@ -53,6 +56,30 @@ def test_decide_tier_names_one_of_the_tiers_or_nobody() -> None:
     assert ask("tiers_ladder", "decide_tier") == "gold"
     assert ask("tiers_ladder", "decide_tier", count_when="paid") == "bronze"
     assert ask("tiers_flat", "decide_tier", join="after_purchase") == "promoter"
+
+
+SOLD = {"tier": "gold", "stage": "rise", "metric": "team_fen", "period": "days", "days": 30, "amount_fen": 500}
+
+
+def test_tier_figures_are_those_of_the_conditions() -> None:
+    assert ask("tiers_ladder", "tier_figures") == ()
+    assert ask("tiers_ladder", "tier_figures", conditions=[SOLD]) == ("team_received_fen:days_30",)
+    assert ask("tiers_flat", "tier_figures") is None
+
+
+def test_tier_traits_tell_entry_fees_and_applications() -> None:
+    assert ask("tiers_flat", "tier_traits") == TierTraits()
+    assert ask("tiers_flat", "tier_traits", join="after_purchase").join_purchase_fen == 1
+    assert ask("tiers_ladder", "tier_traits", join="after_purchase", join_purchase_fen=9_900).join_purchase_fen == 9_900
+    assert ask("tiers_ladder", "tier_traits", join="application").applications == ("bronze",)
+    assert ask("tiers_roles", "tier_traits").applications == ("dealer",)
+
+
+def test_next_tier_is_the_one_above_and_says_how_far() -> None:
+    assert ask("tiers_flat", "next_tier").how == "open"
+    bought = ask("tiers_ladder", "next_tier", join="after_purchase", join_purchase_fen=500)
+    assert [(state.have, state.need) for state in bought.conditions] == [(1, 500)]
+    assert ask("tiers_roles", "next_tier", promoter_by="application").how == "application"
 
 
 def test_plan_levels_is_the_highest_level_that_is_paid() -> None:
@@ -84,7 +111,9 @@ def test_the_built_in_plugins_are_pure(hook: str, monkeypatch: pytest.MonkeyPatc
     def forbidden(*_: Any, **__: Any) -> Any:
         pytest.fail("a hook reached outside")
 
-    kinds = {"tiers": "tier_structure", "decide_tier": "tier_structure", "check_settings": None}
+    tier_hooks = ("tiers", "decide_tier", "tier_figures", "tier_traits", "next_tier")
+    kinds: dict[str, str | None] = dict.fromkeys(tier_hooks, "tier_structure")
+    kinds["check_settings"] = None
     kind = kinds.get(hook, "commission_plan")
     arguments = copy.deepcopy(ARGUMENTS[hook])
     for plugin in registry.plugins(kind):  # type: ignore[arg-type]

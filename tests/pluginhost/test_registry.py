@@ -25,9 +25,12 @@ from tests.pluginhost.conftest import Loose, Plan, Tiers
 
 def test_the_built_in_plugins_are_found_in_the_order_of_their_names(app: Flask) -> None:
     names = [plugin.name for plugin in registry.plugins()]
-    assert names == ["plan_ladder", "plan_levels", "tiers_flat", "tiers_ladder"]
-    assert [plugin.name for plugin in registry.plugins("tier_structure")] == ["tiers_flat", "tiers_ladder"]
-    assert [plugin.name for plugin in registry.plugins("commission_plan")] == ["plan_ladder", "plan_levels"]
+    channels = ["payout_bank", "payout_offline", "payout_wechat"]
+    plans = ["plan_ladder", "plan_levels", "plan_rules"]
+    tiers = ["tiers_flat", "tiers_ladder", "tiers_roles"]
+    assert names == sorted([*channels, *plans, *tiers])
+    assert [plugin.name for plugin in registry.plugins("tier_structure")] == tiers
+    assert [plugin.name for plugin in registry.plugins("commission_plan")] == plans
 
 
 def test_entry_points_are_loaded_by_name_however_they_are_found(

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fanyong.values import LineFacts, OrderFacts, Person
-from plugins.plan_ladder import Settings, plugin
+from fanyong.values import AwardProposal, LineFacts, OrderFacts, Person, Withheld
+from plugins.plan_ladder import PlanLadder, Settings, plugin
 from tenants.commissions import engine
 from tests.money import model
 from tests.plugins.facts import PAID_AT, orders, uid
@@ -47,6 +47,7 @@ def awarded(values: dict[str, Any], facts: OrderFacts) -> list[tuple[str, int]]:
 @pytest.mark.parametrize(("paid_fen", "rate_bp"), [(1, 500), (19_999, 500), (20_000, 800), (20_001, 800), (10**9, 800)])
 def test_the_edges_of_a_band(paid_fen: int, rate_bp: int) -> None:
     (proposal,) = plugin.propose_awards(settings=Settings.model_validate(LADDER), facts=order(paid_fen))
+    assert isinstance(proposal, AwardProposal)
     assert (proposal.rate_bp, proposal.base_fen) == (rate_bp, paid_fen)
 
 
@@ -67,7 +68,17 @@ def test_the_whole_way_is_the_models(values: dict[str, Any], facts: OrderFacts) 
     lines = {line.line_id: index for index, line in enumerate(facts.lines)}
     found = sorted((lines[a.line_id], str(a.beneficiary_id), a.level, a.amount_fen) for a in result.awards)
     assert found == sorted((s.line, s.name, s.level, s.amount_fen) for s in expected)
-    assert all((p.kind == "self") == (p.level == 0) and p.level <= 1 for p in proposals)
+    assert all((p.kind == "self") == (p.level == 0) for p in proposals if isinstance(p, AwardProposal))
+    assert all(p.level <= 1 for p in proposals)
+    assert PlanLadder().compile_plan(Settings.model_validate(values))(facts) == proposals
+
+
+def test_compile_plan_says_that_nobody_brought_the_buyer() -> None:
+    facts = order(20_000, parent=False)
+    compiled = PlanLadder().compile_plan(Settings.model_validate(LADDER))
+    assert engine.settle(facts, compiled(facts)).withheld == (
+        Withheld(facts.lines[0].line_id, None, 1, "ladder:from:20000", "no_upline"),
+    )
 
 
 @pytest.mark.parametrize(

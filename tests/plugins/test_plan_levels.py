@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fanyong.values import LineFacts, OrderFacts, Person, Tier
-from plugins.plan_levels import Settings, plugin
+from fanyong.values import AwardProposal, LineFacts, OrderFacts, Person, Tier, Withheld
+from plugins.plan_levels import PlanLevels, Settings, plugin
 from tenants.commissions import engine
 from tests.money import model
 from tests.plugins.facts import CATEGORIES, PAID_AT, SKUS, TIERS, orders, uid
@@ -41,9 +41,14 @@ def values(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+def proposed(settings: Settings, facts: OrderFacts) -> list[AwardProposal]:
+    """Return whom the plan wants to pay."""
+    return [p for p in plugin.propose_awards(settings=settings, facts=facts) if isinstance(p, AwardProposal)]
+
+
 @given(values=values(), facts=orders())
 def test_the_most_specific_rate_wins(values: dict[str, Any], facts: OrderFacts) -> None:
-    proposals = plugin.propose_awards(settings=Settings.model_validate(values), facts=facts)
+    proposals = proposed(Settings.model_validate(values), facts)
     found = {(p.line_id, p.beneficiary_id, p.level, p.base_fen, p.rate_bp, p.kind) for p in proposals}
     expected = set()
     for line in facts.lines:
@@ -74,7 +79,7 @@ def test_a_higher_rate_never_pays_less(values: dict[str, Any], facts: OrderFacts
     def paid(extra: int) -> dict[Any, int]:
         raised = {name: [{**row, "rate_bp": row["rate_bp"] + extra} for row in rows] for name, rows in values.items()}
         # Looked at before the cap, which shares what there is and may therefore give one of them less.
-        proposals = plugin.propose_awards(settings=Settings.model_validate(raised), facts=facts)
+        proposals = proposed(Settings.model_validate(raised), facts)
         return {(p.line_id, p.beneficiary_id): p.base_fen * p.rate_bp // 10_000 for p in proposals}
 
     before, after = paid(0), paid(more)
@@ -114,6 +119,23 @@ def test_an_order_by_hand() -> None:
         (uid(11), 1): ("levels:1:gold", 750),
         (uid(11), 2): ("levels:2", 250),
     }
+
+
+@given(values=values(), orders_=st.lists(orders(), min_size=1, max_size=5))
+def test_compile_plan_answers_like_propose_awards(values: dict[str, Any], orders_: list[OrderFacts]) -> None:
+    settings = Settings.model_validate(values)
+    compiled = PlanLevels().compile_plan(settings)
+    for facts in [*orders_, *orders_]:
+        assert compiled(facts) == plugin.propose_awards(settings=settings, facts=facts)
+
+
+def test_a_level_without_anybody_is_told() -> None:
+    settings = Settings.model_validate({"rates": [{"level": 1, "rate_bp": 100}, {"level": 2, "rate_bp": 50}]})
+    line = LineFacts(uid(10), "tea", "", 1, 10_000)
+    facts = OrderFacts(uid(1), PAID_AT, (line,), Person(uid(20), 0, None), (Person(uid(21), 1, "gold"),), 3)
+    result = engine.settle(facts, plugin.propose_awards(settings=settings, facts=facts))
+    assert [award.amount_fen for award in result.awards] == [100]
+    assert result.withheld == (Withheld(uid(10), None, 2, "levels:2", "no_upline"),)
 
 
 @pytest.mark.parametrize(

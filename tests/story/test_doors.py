@@ -10,6 +10,7 @@ import pytest
 from fanyong.devtools.story import console, doors
 from fanyong.devtools.story.console import Console, SubdomainTaken, sign_up
 from fanyong.devtools.story.doors import Place, Refused, Unreachable
+from fanyong.devtools.story.parts import WaiverTerms
 from fanyong.devtools.story.sandbox import Sandbox
 from fanyong.devtools.story.shop import Shop
 from tests.story.conftest import FakeDoor
@@ -172,7 +173,7 @@ def test_the_superadmin_finds_the_brand_and_not_its_namesake(fake: FakeDoor) -> 
     fake.page(200, FORM)
     fake.page(303, "", Location="/")
     with closing(console.Superadmin(fake.place)) as staff:
-        staff.grant_waiver("moli", levels=3, reason="pilot", days=10, offset_seconds=0)
+        staff.grant_waiver("moli", WaiverTerms(reason="pilot", days=10), offset_seconds=0)
     method, path, _, body = fake.asked[-1]
     assert (method, path) == ("POST", f"/superadmin/brands/{ids[1]}/waivers")
     assert "levels=3&reason=pilot&ends_on=20" in body

@@ -60,7 +60,7 @@ def test_a_good_story_names_its_one_brand_everywhere(write: Write) -> None:
         (
             "brands.0.settlement",
             {"windows_day": 1},
-            "brands[0].settlement.windows_day: there is no such field; allowed: window_days",
+            "brands[0].settlement.windows_day: there is no such field; allowed: trigger, window_days, working_days",
         ),
         ("brands.0.subdomain", "Tea!", "brands[0].subdomain: "),
         ("products.0.price_fen", 90.0, "products[0].price_fen: 90.0 is not a whole number of fen"),
@@ -87,7 +87,7 @@ def test_a_good_story_names_its_one_brand_everywhere(write: Write) -> None:
         ("steps.3.lines.0.sku", "TEA", "steps[3].lines[0]: name the line by its sku or by its number"),
         ("steps.3.lines", [], "steps[3].lines: nothing to refund"),
         ("steps.4.member", "谁", "steps[4].member: there is no member '谁'"),
-        ("steps.5.state", "done", "steps[5]: state: 'done' is none of requested, approved"),
+        ("steps.5.state", "done", "steps[5]: state: 'done' is none of requested, held, approved"),
         ("steps.5.stock", 1, "steps[5]: stock: not known of a withdrawal; allowed: state, amount_fen, reason"),
         ("steps.5.member", "茉莉", "steps[5]: one subject a step, not member and withdrawal"),
         ("steps.5.expect_error", "x", "steps[5].expect_error: an expectation looks and does nothing"),

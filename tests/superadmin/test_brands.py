@@ -15,7 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from fanyong.compliance.service import levels_allowed
+from fanyong.compliance.service import entry_allowed_fen, levels_allowed, team_allowed
+from fanyong.identity.models import AdminAction
 from fanyong.pluginhost.registry import PluginFailed
 from fanyong.pluginhost.service import record_failure
 from fanyong.superadmin import probes
@@ -269,6 +270,31 @@ def test_a_waiver_lets_a_brand_pay_three_levels_until_it_is_revoked(
     assert post(boss, brand, f"waivers/{found[1]}/revoke").status_code == 303
     assert allowed(app, brand) == 1
     assert post(boss, brand, f"waivers/{found[1]}/revoke").status_code == 303
+
+
+def test_waivers_of_other_kinds_are_granted_and_told_to_the_brand(app: Flask, boss: FlaskClient, brand: Brand) -> None:
+    bad = post(boss, brand, "waivers", kind="everything", reason="why", ends_on=soon(5))
+    assert bad.status_code == 422
+    for kind in ("team", "entry"):
+        assert post(boss, brand, "waivers", kind=kind, reason=f"for {kind}", ends_on=soon(5)).status_code == 303
+    with app.app_context(), in_tenant(brand.tenant):
+        assert team_allowed()
+        assert entry_allowed_fen() is None
+        told = session().scalars(sa.select(AdminAction).where(AdminAction.action == "waiver.granted")).all()
+        assert [(each.details["kind"], each.details["reason"]) for each in told] == [
+            ("team", "for team"),
+            ("entry", "for entry"),
+        ]
+    page = boss.get("/superadmin/compliance").get_data(as_text=True)
+    assert all(text in page for text in ("2026-1", "2026-2", "for team", "for entry", str(brand.tenant.id)))
+    assert "Team rewards" in page_of(boss, brand)
+    found = re.findall(r"/waivers/([0-9a-f-]{36})/revoke", page_of(boss, brand))
+    for waiver_id in found:
+        assert post(boss, brand, f"waivers/{waiver_id}/revoke").status_code == 303
+    with app.app_context(), in_tenant(brand.tenant):
+        assert not team_allowed()
+        revoked = session().scalars(sa.select(AdminAction).where(AdminAction.action == "waiver.revoked")).all()
+        assert len(revoked) == 2
 
 
 def test_a_waiver_lasts_to_the_end_of_its_last_day_in_beijing(boss: FlaskClient, brand: Brand) -> None:

@@ -18,7 +18,22 @@ from tenants.members.models import Member
 Twins = tuple[Tenant, Tenant, UUID]
 Bound = Callable[[Tenant], AbstractContextManager[Tenant]]
 #: What is only ever added to. A table that joins this list or leaves it changes what the books promise.
-APPEND_ONLY = {"admin_action", "award", "award_reversal", "event", "member_binding", "posting", "tier_change"}
+APPEND_ONLY = {
+    "admin_action",
+    "attribution",
+    "award",
+    "award_reversal",
+    "debt_write_off",
+    "event",
+    "member_binding",
+    "payout_batch",
+    "payout_import",
+    "payout_policy",
+    "plugin_change",
+    "posting",
+    "seal",
+    "tier_change",
+}
 DENIED = psycopg.errors.InsufficientPrivilege
 
 

@@ -1,4 +1,4 @@
-"""`./dev lint`, `./dev test` and `./dev bench`."""
+"""`./dev lint`, `./dev test`, `./dev bench`, `./dev faults` and `./dev mutants`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def test(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     """Measure the main paths on servers that last as long as that, and that write as durably as real ones."""
     return _on_temporary_servers(["-m", "tests.bench", *arguments], fsync=True)
+
+
+def faults(arguments: list[str]) -> int:
+    """Play shop stories in which something goes wrong, on servers that last as long as that."""
+    return _on_temporary_servers(["-m", "tests.faults", *arguments], fsync=False)
+
+
+def mutants(arguments: list[str]) -> int:
+    """Plant one bug after the other in the money code, and see that the tests find each."""
+    return _on_temporary_servers(["-m", "tests.faults.mutants", *arguments], fsync=False)
 
 
 def _on_temporary_servers(argv: list[str], *, fsync: bool) -> int:

@@ -35,6 +35,10 @@ class ProviderUnknown(ProviderError):
     """No trustworthy answer: it may have happened. Ask, or repeat with the same number."""
 
 
+class ProviderBillInvalid(ProviderUnknown):
+    """A day's bill does not add up, or is not the file that was announced: that day has to wait, others need not."""
+
+
 class ProviderMisconfigured(ProviderError):
     """Keys, permissions or clock are wrong: an operator has to look."""
 

@@ -34,6 +34,12 @@ class RefundTooLarge(FanyongError):
     message = _l("This is more than what is left of the payment.")
 
 
+class RefundKnown(FanyongError):
+    code = "refund_known"
+    status = 409
+    message = _l("The refund “%(number)s” is in the books already.")
+
+
 def next_pause(count: int) -> timedelta:
     """Return how long to wait before asking the provider the `count`-th time."""
     return timedelta(seconds=QUERY_PAUSES[min(count, len(QUERY_PAUSES) - 1)])
@@ -71,15 +77,7 @@ def create_refund(intent: PaymentIntent, *, amount_fen: int, reason: str) -> Ref
 
     Raises RefundTooLarge when refunds that have not failed would exceed the payment.
     """
-    locked = session().scalar(_locked(sa.select(PaymentIntent).where(PaymentIntent.id == intent.id)))
-    assert locked is not None
-    given = session().scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_fen), 0)).where(
-            Refund.intent_id == intent.id, Refund.state != "failed"
-        )
-    )
-    if locked.state != "succeeded" or amount_fen <= 0 or int(given or 0) + amount_fen > locked.amount_fen:
-        raise RefundTooLarge
+    _check_refundable(intent, amount_fen)
     refund_id = new_id()
     refund = Refund(
         id=refund_id,
@@ -94,6 +92,35 @@ def create_refund(intent: PaymentIntent, *, amount_fen: int, reason: str) -> Ref
     session().add(refund)
     publish("refund.created", refund, object_id=refund.id, amount_fen=amount_fen)
     request_wake()
+    return refund
+
+
+def record_refund(
+    intent: PaymentIntent, *, amount_fen: int, reason: str, number: str | None, provider_at: datetime | None
+) -> Refund:
+    """Write a refund whose money is back already: at the provider, under its `number`, or elsewhere without one.
+
+    Nothing is handed to the provider. `provider_at` (default: now) is the day of the bill it stands in; a refund that
+    happened elsewhere stands in none. Raises RefundTooLarge, or RefundKnown for a number that is in the books.
+    """
+    _check_refundable(intent, amount_fen)
+    if number and session().scalar(sa.select(sa.exists().where(Refund.out_refund_no == number))):
+        raise RefundKnown(number=number)
+    refund_id, now = new_id(), brand_now()
+    refund = Refund(
+        id=refund_id,
+        intent_id=intent.id,
+        out_refund_no=number or refund_id.hex,
+        amount_fen=amount_fen,
+        reason=reason[:80],
+        state="succeeded",
+        created_at=now,
+        succeeded_at=now,
+        provider_at=(provider_at or now) if number else None,
+    )
+    session().add(refund)
+    session().flush()
+    publish("refund.recorded", refund, object_id=refund.id, amount_fen=amount_fen)
     return refund
 
 
@@ -216,6 +243,19 @@ def fail_refund(number: str, *, problem: str) -> None:
     refund = session().scalar(_locked(sa.select(Refund).where(Refund.out_refund_no == number)))
     if refund is not None and refund.state in ("created", "processing"):
         _finish_refund(refund, state="failed", problem=problem)
+
+
+def _check_refundable(intent: PaymentIntent, amount_fen: int) -> None:
+    """Raise RefundTooLarge unless so much is left of a payment; locks it, so that two refunds cannot share what is."""
+    locked = session().scalar(_locked(sa.select(PaymentIntent).where(PaymentIntent.id == intent.id)))
+    assert locked is not None
+    given = session().scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_fen), 0)).where(
+            Refund.intent_id == intent.id, Refund.state != "failed"
+        )
+    )
+    if locked.state != "succeeded" or amount_fen <= 0 or int(given or 0) + amount_fen > locked.amount_fen:
+        raise RefundTooLarge
 
 
 def apply_transfer(fact: TransferFact) -> str:

@@ -20,7 +20,7 @@ GROUP = "fanyong.plugins"
 REQUIRED_HOOKS: dict[PluginKind, frozenset[str]] = {
     "tier_structure": frozenset({"tiers", "decide_tier"}),
     "commission_plan": frozenset({"plan_levels", "propose_awards"}),
-    "payout_channel": frozenset(),
+    "payout_channel": frozenset({"payout_traits"}),
 }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fanyong.compliance import service as compliance
 from fanyong.hooks import KINDS
 from fanyong.identity.models import AdminUser
-from fanyong.identity.service import admins
+from fanyong.identity.service import admins, record_action
 from fanyong.payments.provider import active_account
 from fanyong.pluginhost import service as pluginhost
 from fanyong.pluginhost.models import PluginActivation, PluginFailure
@@ -21,6 +21,7 @@ from fanyong.superadmin import probes
 from fanyong.tenancy import settings
 from fanyong.tenancy.clock import TestClock
 from fanyong.tenancy.context import Tenant
+from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.directory import live_tenants
 from fanyong.tenancy.runtime import in_tenant
 
@@ -37,6 +38,8 @@ class Inside:
     appid: str
     clock_offset_seconds: int
     levels_allowed: int
+    team_allowed: bool
+    entry_allowed_fen: int | None
     notice_accepted_by: str
     notice_accepted_at: datetime | None
     plugins: list[PluginActivation]
@@ -63,6 +66,16 @@ def look_inside(tenant: Tenant) -> Inside | None:
 def check_ledger(tenant: Tenant) -> list[str] | None:
     """Return what is wrong with a brand's books (nothing is good), or None when they cannot be read now."""
     return _ask(tenant, probes.ledger_problems)
+
+
+def tell_brand(tenant: Tenant, action: str, *, actor: str, **details: object) -> None:
+    """Write what platform staff decided about a brand into its own audit trail too, if that can be reached now."""
+
+    def write() -> None:
+        with unit_of_work():
+            record_action(action, actor=actor, **details)
+
+    _ask(tenant, write)
 
 
 def plugins_in_use() -> list[BrandPlugins]:
@@ -92,6 +105,8 @@ def _inside() -> Inside:
         appid=account.appid if account else "",
         clock_offset_seconds=settings.load(TestClock).offset_seconds,
         levels_allowed=compliance.levels_allowed(),
+        team_allowed=compliance.team_allowed(),
+        entry_allowed_fen=compliance.entry_allowed_fen(),
         notice_accepted_by=notice.accepted_by,
         notice_accepted_at=notice.accepted_at,
         plugins=_active_plugins(),
@@ -103,5 +118,5 @@ def _inside() -> Inside:
 
 def _active_plugins() -> list[PluginActivation]:
     # Rows, not compiled plugins: a plugin that is no longer installed must not hide the page that says so.
-    rows = [row for kind in KINDS for row in pluginhost.history(kind)[:1]]
-    return [row for row in rows if row.retired_at is None]
+    rows = [pluginhost.current_activation(kind) for kind in KINDS]
+    return [row for row in rows if row is not None]

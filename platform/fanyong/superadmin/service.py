@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 
 from fanyong.compliance import service as compliance
+from fanyong.compliance.models import Waiver
 from fanyong.errors import FanyongError, NotFound
 from fanyong.tenancy.database import session
 from fanyong.tenancy.directory import get_record, set_state
@@ -84,24 +85,43 @@ def resume(brand_id: UUID, *, actor: str) -> None:
         set_state(record, state="active", reason=None, actor=actor)
 
 
-def grant_waiver(brand_id: UUID, *, levels: str, reason: str, last_day: str, actor: str) -> None:
-    """Let a brand pay more levels until the end of a day in Beijing, all as typed into the form.
+def grant_waiver(
+    brand_id: UUID, *, reason: str, last_day: str, actor: str, levels: str = "", kind: str = "levels"
+) -> Waiver:
+    """Let a brand do more than the policy allows until the end of a day in Beijing, all as typed into the form.
 
     Raises BadWaiver, ReasonMissing or BadEndDate.
     """
     get_brand(brand_id, lock=True)
-    if levels not in ("2", "3"):
+    known = next((known for known in compliance.WAIVER_KINDS if known == kind), None)
+    if known is None or (known == "levels" and levels not in ("2", "3")):
         raise compliance.BadWaiver
     reason, ends_at = _checked_reason(reason), _end_of(last_day)
-    compliance.grant_waiver(tenant_id=brand_id, levels=int(levels), reason=reason, ends_at=ends_at, actor=actor)
+    number = int(levels) if known == "levels" else None
+    return compliance.grant_waiver(
+        tenant_id=brand_id, kind=known, levels=number, reason=reason, ends_at=ends_at, actor=actor
+    )
 
 
-def revoke_waiver(brand_id: UUID, *, waiver_id: UUID, actor: str) -> None:
+def revoke_waiver(brand_id: UUID, *, waiver_id: UUID, actor: str) -> Waiver:
     """End a brand's waiver now; one that has ended stays as it is. Raises NotFound."""
     get_brand(brand_id, lock=True)
-    if waiver_id not in {waiver.id for waiver in compliance.waivers(brand_id)}:
+    waiver = next((waiver for waiver in compliance.waivers(brand_id) if waiver.id == waiver_id), None)
+    if waiver is None:
         raise NotFound
     compliance.revoke_waiver(tenant_id=brand_id, waiver_id=waiver_id, actor=actor)
+    return waiver
+
+
+def waivers_in_force() -> list[tuple[Waiver, TenantRecord]]:
+    """Return the waivers that hold now with their brands, the next to end first."""
+    query = (
+        sa.select(Waiver, TenantRecord)
+        .join(TenantRecord, TenantRecord.id == Waiver.tenant_id)
+        .where(Waiver.revoked_at.is_(None), Waiver.ends_at > sa.func.now())
+        .order_by(Waiver.ends_at)
+    )
+    return [(row[0], row[1]) for row in session().execute(query)]
 
 
 def audit_trail(*, search: str = "", brand_id: UUID | None = None) -> sa.Select[AuditEntry, str | None, str | None]:

@@ -14,6 +14,8 @@ from flask_login import current_user, logout_user
 from werkzeug.wrappers import Response
 
 from fanyong.compliance import service as compliance
+from fanyong.compliance.models import Waiver
+from fanyong.compliance.policies import POLICIES
 from fanyong.errors import FanyongError, NotFound
 from fanyong.hooks import KINDS
 from fanyong.identity.permissions import Permission
@@ -127,12 +129,13 @@ def resume(brand_id: UUID) -> ResponseReturnValue:
 @bp.post("/brands/<uuid:brand_id>/waivers")
 @requires(Permission.PLATFORM_WAIVE)
 def grant_waiver(brand_id: UUID) -> ResponseReturnValue:
-    """Let a brand pay more levels for a time."""
+    """Let a brand do more than the policy allows for a time."""
     form = request.form
     try:
         with unit_of_work():
-            service.grant_waiver(
+            waiver = service.grant_waiver(
                 brand_id,
+                kind=form.get("kind", "levels"),
                 levels=form.get("levels", ""),
                 reason=form.get("reason", ""),
                 last_day=form.get("ends_on", ""),
@@ -140,6 +143,7 @@ def grant_waiver(brand_id: UUID) -> ResponseReturnValue:
             )
     except (compliance.BadWaiver, service.BadEndDate, service.ReasonMissing) as error:
         return _brand_page(brand_id, problems={_WAIVER_FIELDS[error.code]: error})
+    _tell_brand(waiver, "waiver.granted", reason=waiver.reason, ends_at=localtime(waiver.ends_at))
     flash(_("The waiver is granted."), "success")
     return redirect(url_for("superadmin.brand", brand_id=brand_id), code=303)
 
@@ -149,9 +153,21 @@ def grant_waiver(brand_id: UUID) -> ResponseReturnValue:
 def revoke_waiver(brand_id: UUID, waiver_id: UUID) -> ResponseReturnValue:
     """End a waiver now."""
     with unit_of_work():
-        service.revoke_waiver(brand_id, waiver_id=waiver_id, actor=current_actor())
+        waiver = service.revoke_waiver(brand_id, waiver_id=waiver_id, actor=current_actor())
+    _tell_brand(waiver, "waiver.revoked")
     flash(_("The waiver has ended."), "success")
     return redirect(url_for("superadmin.brand", brand_id=brand_id), code=303)
+
+
+@bp.get("/compliance")
+@requires(Permission.PLATFORM_READ)
+def policies() -> ResponseReturnValue:
+    """Show every version of the compliance policy, and the waivers in force."""
+    return render_template(
+        "superadmin/compliance.html",
+        policies=list(reversed(POLICIES)),
+        in_force=service.waivers_in_force(),
+    )
 
 
 @bp.get("/audit")
@@ -178,6 +194,12 @@ def plugins() -> ResponseReturnValue:
 
 #: At which field of the waiver's form the message of an error stands.
 _WAIVER_FIELDS = {"bad_waiver": "levels", "reason_missing": "waiver_reason", "bad_end_date": "ends_on"}
+
+
+def _tell_brand(waiver: Waiver, action: str, **details: object) -> None:
+    tenant = service.get_brand(waiver.tenant_id).as_tenant()
+    said = {"levels": waiver.levels} if waiver.levels else {}
+    inside.tell_brand(tenant, action, actor=current_actor(), kind=waiver.kind, **said, **details)
 
 
 def _login_page(*, email: str = "", problem: str = "") -> str:

@@ -21,8 +21,10 @@ _ACTIONS = {
 }
 
 
+_WAIVERS = {"levels": _l("Levels"), "team": _l("Team rewards"), "entry": _l("Entry purchase")}
 _DETAILS = {
     "ends_at": _l("until"),
+    "kind": _l("kind"),
     "levels": _l("levels"),
     "name": _l("name"),
     "reason": _l("reason"),
@@ -36,6 +38,11 @@ def action_name(action: str) -> str:
     return str(_ACTIONS.get(action, action))
 
 
+def waiver_name(kind: str) -> str:
+    """Return what a kind of waiver is called."""
+    return str(_WAIVERS.get(kind, kind))
+
+
 def details_text(details: dict[str, Any]) -> str:
     """Return the details of an entry on one line, without those that say nothing."""
     told = (f"{_DETAILS.get(key, key)}: {_value(key, value)}" for key, value in details.items() if value != "")
@@ -43,10 +50,13 @@ def details_text(details: dict[str, Any]) -> str:
 
 
 def _value(key: str, value: object) -> str:
+    if key == "kind":
+        return waiver_name(str(value))
     return localtime(datetime.fromisoformat(str(value))) if key == "ends_at" else str(value)
 
 
 def register_words(bp: Blueprint) -> None:
-    """Offer both to the templates."""
+    """Offer them to the templates."""
+    bp.app_template_filter("waiver_name")(waiver_name)
     bp.app_template_filter("action_name")(action_name)
     bp.app_template_filter("details_text")(details_text)

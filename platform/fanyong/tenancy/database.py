@@ -127,6 +127,13 @@ def unit_of_work() -> Iterator[Session]:
         raise
 
 
+def take_minutes() -> None:
+    """Let the statements of the present transaction take minutes, and add up in memory what they can."""
+    session().execute(
+        sa.text("SELECT set_config('statement_timeout', '10min', true), set_config('work_mem', '64MB', true)")
+    )
+
+
 def bind_tenant_engine(engine: sa.Engine) -> None:
     """Make every transaction of `engine` begin inside the bound tenant, in one round trip, or not at all."""
 

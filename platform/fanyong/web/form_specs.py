@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -15,9 +17,28 @@ from pydantic_core import PydanticUndefined
 
 from fanyong.web import money
 from fanyong.web.words import _
+from fanyong.wechat.times import BEIJING
 
-Kind = Literal["text", "textarea", "password", "email", "number", "money", "percent", "checkbox", "select", "rows"]
+Kind = Literal[
+    "text",
+    "textarea",
+    "password",
+    "email",
+    "number",
+    "money",
+    "percent",
+    "date",
+    "datetime",
+    "checkbox",
+    "select",
+    "several",
+    "rows",
+    "section",
+]
+#: Fields made of other fields.
+COMPOUND: tuple[Kind, ...] = ("rows", "section")
 _UNIT_KINDS: dict[str, Kind] = {"fen": "money", "bp": "percent"}
+_SEPARATORS = re.compile(r"[,，、;；\n]+")
 _TRUE = frozenset({"yes", "on", "1", "true", "y"})
 
 
@@ -41,7 +62,10 @@ class Spec:
     choices: tuple[tuple[str, Any], ...] = ()
     values: Mapping[str, Any] | None = None
     choices_from: str = ""
-    row: tuple[Spec, ...] = ()
+    #: The fields of a section, or of each row.
+    parts: tuple[Spec, ...] = ()
+    #: For `several`: what each of the values is.
+    item: Spec | None = None
 
     def to_text(self, value: Any) -> str:
         """Return a value as it is typed."""
@@ -51,6 +75,13 @@ class Spec:
             return money.hundredths(value)
         if self.kind == "checkbox":
             return "yes" if value else ""
+        if self.item is not None:
+            return ", ".join(self.item.to_text(one) for one in value)
+        if self.kind == "date":
+            return str(value)
+        if self.kind == "datetime":
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+            return f"{moment.astimezone(BEIJING):%Y-%m-%dT%H:%M}"
         return str(value.value if isinstance(value, Enum) else value)
 
     def from_text(self, text: str) -> dict[str, Any]:
@@ -62,6 +93,9 @@ class Spec:
             return {self.name: text.lower() in _TRUE}
         if self.kind in ("text", "textarea", "password", "email"):
             return {self.name: None if self.nullable and not text else text.replace("\r\n", "\n")}
+        if self.item is not None:
+            texts = [part.strip() for part in _SEPARATORS.split(text) if part.strip()]
+            return {self.name: [self.item._number_or_choice(part) for part in texts]}
         if not text.strip():
             return {self.name: None} if self.nullable else {}
         return {self.name: self._number_or_choice(text)}
@@ -72,6 +106,8 @@ class Spec:
             return _("Please enter an amount like 12.50.")
         if self.kind == "percent":
             return _("Please enter a percentage like 10 or 2.50.")
+        if self.kind in ("date", "datetime"):
+            return _("Please enter a day like 2026-11-30.")
         return _("Please enter a whole number.")
 
     def shown(self, value: Any) -> str:
@@ -87,6 +123,12 @@ class Spec:
             return money.parse_percent(text)
         if self.kind == "number":
             return money.parse_whole(text)
+        if self.kind == "date":
+            return date.fromisoformat(text.strip()).isoformat()
+        if self.kind == "datetime":
+            return datetime.fromisoformat(text.strip()).replace(tzinfo=BEIJING).isoformat()
+        if self.kind == "text":
+            return text
         # An unknown option goes to the model as it is, whose complaint is shown.
         return (self.values or {}).get(text, text)
 
@@ -109,7 +151,7 @@ def can_draw(model: type[BaseModel]) -> bool:
 def _spec(name: str, info: FieldInfo) -> Spec:
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     annotation, nullable = _unwrapped(info.annotation)
-    kind, choices, row = _control(annotation, extra)
+    kind, choices, parts = _control(annotation, extra)
     default = info.get_default(call_default_factory=True, validated_data={})
     return Spec(
         name=name,
@@ -122,7 +164,8 @@ def _spec(name: str, info: FieldInfo) -> Spec:
         choices=choices,
         values=_values(annotation) if kind == "select" else None,
         choices_from=str(extra.get("choices", "")),
-        row=row,
+        parts=parts,
+        item=_item_spec(annotation, extra) if kind == "several" else None,
     )
 
 
@@ -148,12 +191,28 @@ def _control(annotation: Any, extra: Mapping[str, Any]) -> tuple[Kind, tuple[tup
     if annotation is str:
         widget = extra.get("widget")
         return (widget if widget in ("textarea", "password", "email") else "text"), (), ()
+    if annotation is date:
+        return "date", (), ()
+    if annotation is datetime:
+        return "datetime", (), ()
+    if _is(annotation, BaseModel):
+        return "section", (), specs_of(annotation)
     item = _item_of(annotation)
     if _is(item, BaseModel):
-        row = specs_of(item)
-        if all(spec.kind != "rows" for spec in row):
-            return "rows", (), row
+        return "rows", (), specs_of(item)
+    if item is not None:
+        spec = _item_spec(annotation, extra)
+        if spec.kind in ("text", "number", "money", "percent", "select"):
+            return "several", spec.choices, ()
     raise CannotDraw(f"no control for {annotation!r}")
+
+
+def _item_spec(annotation: Any, extra: Mapping[str, Any]) -> Spec:
+    """Return what one value of a list of plain values is."""
+    item = _item_of(annotation)
+    kind, choices, parts = _control(item, extra)
+    values = _values(item) if kind == "select" else None
+    return Spec("", kind, "", "", False, False, None, choices=choices, values=values, parts=parts)
 
 
 def _item_of(annotation: Any) -> Any:

@@ -8,7 +8,9 @@ The model is the only description of a form: titles and descriptions come from
     labels    words for the values of a Literal: {"paid": _l("when paid")}
     choices   the name of a list of choices that the page supplies, for example "tiers"
 
-A field of a list of models becomes rows; names are flattened: `rates-0-level`.
+A field that is a model becomes a section, one that may be None a section with a switch; a list of models becomes
+rows, which keep the order they have on the page; a list of plain values becomes boxes to tick, or one text with
+commas. They nest. Names are flattened: `rates-0-level`, `team-generations-1-rate_bp`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from fanyong.web.form_messages import message_for
-from fanyong.web.form_specs import Spec, can_draw, specs_of
+from fanyong.web.form_specs import COMPOUND, Spec, can_draw, specs_of
 from fanyong.web.words import _
 
 Choices = Mapping[str, Sequence[tuple[str, str]]]
@@ -51,7 +53,14 @@ class FieldView:
     @property
     def kind(self) -> str:
         """Which control it is."""
+        if self.spec.kind == "several":
+            return "boxes" if self.choices else "text"
         return self.spec.kind if self.spec.kind != "text" or not self.choices else "select"
+
+    @property
+    def chosen(self) -> list[str]:
+        """The ticked boxes."""
+        return [part.strip() for part in self.text.split(",")]
 
     @property
     def label(self) -> str:
@@ -66,7 +75,7 @@ class FieldView:
     @property
     def required(self) -> bool:
         """Whether it has to be filled in."""
-        return self.spec.required and self.kind not in ("checkbox", "rows")
+        return self.spec.required and self.kind not in ("checkbox", "boxes", *COMPOUND)
 
     @property
     def blank(self) -> bool:
@@ -74,14 +83,32 @@ class FieldView:
         return self.in_row or not self.text or self.spec.nullable or not self.spec.required
 
     @property
+    def fields(self) -> list[FieldView]:
+        """The fields of a section."""
+        return [self.form.view(spec, f"{self.name}-{spec.name}", in_row=self.in_row) for spec in self.spec.parts]
+
+    @property
     def rows(self) -> list[RowView]:
         """The rows of a list."""
         return [self.blank_row(index) for index in range(self.form.counts.get(self.name, 0))]
 
+    @property
+    def placeholder(self) -> str:
+        """What stands for the index in the names of a fresh row; lists within lists have one each."""
+        return f"__index{self.name.count('__index')}__"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a section says anything but its defaults, or something in it is wrong."""
+        start = f"{self.name}-"
+        if any(name == self.name or name.startswith(start) for name in self.form.errors):
+            return True
+        return (self.text == "yes") if self.spec.nullable else not self.form.is_default(self.spec.parts, start)
+
     def blank_row(self, index: int | str) -> RowView:
         """Return the row at an index; beyond the last it is a fresh one."""
         name = f"{self.name}-{index}"
-        views = [self.form.view(spec, f"{name}-{spec.name}", in_row=True) for spec in self.spec.row]
+        views = [self.form.view(spec, f"{name}-{spec.name}", in_row=True) for spec in self.spec.parts]
         return RowView(views, self.form.errors.get(name, ()))
 
 
@@ -124,6 +151,20 @@ class SettingsForm:
             choices = (*choices, (text, text))
         return FieldView(spec, name, text, self.errors.get(name, ()), choices, self, in_row)
 
+    def is_default(self, specs: Sequence[Spec], prefix: str) -> bool:
+        """Return whether fields show nothing but their defaults."""
+        for spec in specs:
+            name = prefix + spec.name
+            if spec.kind == "rows":
+                if self.counts.get(name, 0) != len(spec.default or ()):
+                    return False
+            elif spec.kind == "section":
+                if not self.is_default(spec.parts, f"{name}-"):
+                    return False
+            elif self.raw.get(name, "") != spec.to_text(spec.default):
+                return False
+        return True
+
     def add_problems(self, details: Iterable[Mapping[str, str]]) -> None:
         """Show problems of `InvalidPluginSettings.details` at their fields."""
         for problem in details:
@@ -158,30 +199,17 @@ class SettingsForm:
 def from_values(model: type[BaseModel], values: Mapping[str, Any], *, choices: Choices | None = None) -> SettingsForm:
     """Return the form filled with values in their JSON form; what is missing shows its default."""
     form = SettingsForm(model, choices or {}, values=dict(values))
-    for spec in specs_of(model):
-        value = values.get(spec.name, spec.default)
-        if spec.kind == "rows":
-            _fill_rows(form, spec, value or ())
-        else:
-            form.raw[spec.name] = spec.to_text(value)
+    _fill(form, specs_of(model), values, prefix="")
     return form
 
 
 def from_post(model: type[BaseModel], posted: Posted, *, choices: Choices | None = None) -> SettingsForm:
     """Return the form as it was posted, read and checked: `ok`, and then `values`, or `errors` at the fields.
 
-    Rows whose fields are all empty are left out; the others move together.
+    Rows whose fields are all empty are left out; the others move together, in the order in which they were sent.
     """
     form = SettingsForm(model, choices or {})
-    for spec in specs_of(model):
-        if spec.kind == "rows":
-            form.values[spec.name] = [
-                _read(form, spec.row, prefix=f"{spec.name}-{at}-", posted=posted, source=f"{spec.name}-{index}-")
-                for at, index in enumerate(_row_indexes(spec, posted))
-            ]
-            form.counts[spec.name] = len(form.values[spec.name])
-    flat = [spec for spec in specs_of(model) if spec.kind != "rows"]
-    form.values.update(_read(form, flat, prefix="", posted=posted, source=""))
+    form.values = _read(form, specs_of(model), posted=posted, source="", prefix="", in_row=False)
     form.check()
     return form
 
@@ -209,39 +237,75 @@ def from_json(model: type[BaseModel], text: str, *, choices: Choices | None = No
     return form
 
 
-def _fill_rows(form: SettingsForm, spec: Spec, rows: Iterable[Any]) -> None:
-    count = 0
-    for index, row in enumerate(rows):
-        count += 1
-        for cell in spec.row:
-            value = row.get(cell.name, cell.default) if isinstance(row, Mapping) else getattr(row, cell.name)
-            form.raw[f"{spec.name}-{index}-{cell.name}"] = cell.to_text(value)
-    form.counts[spec.name] = count
+def _fill(form: SettingsForm, specs: Sequence[Spec], values: Any, *, prefix: str) -> None:
+    for spec in specs:
+        value = _value_of(values, spec)
+        name = prefix + spec.name
+        if spec.kind == "rows":
+            rows = list(value or ())
+            form.counts[name] = len(rows)
+            for index, row in enumerate(rows):
+                _fill(form, spec.parts, row, prefix=f"{name}-{index}-")
+        elif spec.kind == "section":
+            form.raw[name] = "" if value is None else "yes"
+            _fill(form, spec.parts, {} if value is None else value, prefix=f"{name}-")
+        else:
+            form.raw[name] = spec.to_text(value)
 
 
-def _row_indexes(spec: Spec, posted: Posted) -> list[int]:
-    """Return the indexes of the rows that hold something, in their order."""
+def _value_of(values: Any, spec: Spec) -> Any:
+    return values.get(spec.name, spec.default) if isinstance(values, Mapping) else getattr(values, spec.name)
+
+
+def _row_indexes(name: str, posted: Posted) -> list[int]:
+    """Return the indexes of the rows of a list that hold something, in the order in which they were sent."""
     found: dict[int, bool] = {}
-    for name in posted:
-        list_name, _dash, rest = name.partition("-")
-        index, _dash, _cell = rest.partition("-")
-        if list_name == spec.name and index.isascii() and index.isdigit() and len(index) < 9:
-            found[int(index)] = found.get(int(index), False) or bool(_last(posted, name).strip())
-    return sorted(index for index, filled in found.items() if filled)[:MAX_ROWS]
+    start = f"{name}-"
+    for sent in posted:
+        if not sent.startswith(start):
+            continue
+        index, _dash, _cell = sent[len(start) :].partition("-")
+        if index.isascii() and index.isdigit() and len(index) < 9:
+            found[int(index)] = found.get(int(index), False) or bool(_last(posted, sent).strip())
+    return [index for index, filled in found.items() if filled][:MAX_ROWS]
 
 
-def _read(form: SettingsForm, specs: Sequence[Spec], *, prefix: str, posted: Posted, source: str) -> dict[str, Any]:
+def _read(
+    form: SettingsForm, specs: Sequence[Spec], *, posted: Posted, source: str, prefix: str, in_row: bool
+) -> dict[str, Any]:
+    """Return the values of fields that were posted under `source`; the form shows them under `prefix`."""
     values: dict[str, Any] = {}
     for spec in specs:
-        name = prefix + spec.name
-        present = source + spec.name in posted
-        text = _last(posted, source + spec.name) if present else spec.to_text(spec.default) if not prefix else ""
-        form.raw[name] = text
-        try:
-            values.update(spec.from_text(text))
-        except ValueError:
-            form.errors[name] = [spec.unreadable()]
+        sent, name = source + spec.name, prefix + spec.name
+        if spec.kind == "rows":
+            values[spec.name] = [
+                _read(form, spec.parts, posted=posted, source=f"{sent}-{index}-", prefix=f"{name}-{at}-", in_row=True)
+                for at, index in enumerate(_row_indexes(sent, posted))
+            ]
+            form.counts[name] = len(values[spec.name])
+        elif spec.kind == "section":
+            form.raw[name] = _last(posted, sent) if spec.nullable else "yes"
+            inner = _read(form, spec.parts, posted=posted, source=f"{sent}-", prefix=f"{name}-", in_row=in_row)
+            values[spec.name] = inner if form.raw[name] else None
+        else:
+            _read_one(form, spec, values, posted=posted, sent=sent, name=name, in_row=in_row)
     return values
+
+
+def _read_one(
+    form: SettingsForm, spec: Spec, values: dict[str, Any], *, posted: Posted, sent: str, name: str, in_row: bool
+) -> None:
+    if spec.kind == "several" and sent in posted:
+        text = ", ".join(part for part in posted.getlist(sent) if part.strip())
+    elif sent in posted or in_row:
+        text = _last(posted, sent)
+    else:
+        text = spec.to_text(spec.default)
+    form.raw[name] = text
+    try:
+        values.update(spec.from_text(text))
+    except ValueError:
+        form.errors[name] = [spec.unreadable()]
 
 
 def _last(posted: Posted, name: str) -> str:
@@ -257,5 +321,5 @@ def _spec_at(model: type[BaseModel], path: Sequence[object]) -> Spec | None:
         if isinstance(part, int):
             continue
         found = next((spec for spec in specs if spec.name == part), None)
-        specs = found.row if found else ()
+        specs = found.parts if found else ()
     return found

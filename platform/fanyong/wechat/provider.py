@@ -14,6 +14,7 @@ from fanyong.payments.provider import (
     Fact,
     InvalidProviderCallback,
     PaymentFact,
+    ProviderBillInvalid,
     ProviderBusy,
     ProviderDeclined,
     ProviderMisconfigured,
@@ -167,7 +168,8 @@ class WeChatProvider:
             trades = self._gateway.trade_bill(day=day)
             funds = self._gateway.fund_bill(day=day, account_type="OPERATION")
         rows = [_trade_row(row) for row in trades]
-        rows += [BillRow("transfer", f.our_no, abs(f.amount_fen)) for f in funds if f.kind == "transfer"]
+        # What comes back under a transfer's number is an income, and is taken off.
+        rows += [BillRow("transfer", f.our_no, -f.amount_fen) for f in funds if f.kind == "transfer"]
         return rows
 
     def open_id(self, code: str) -> str:
@@ -217,6 +219,8 @@ def _translated() -> Iterator[None]:
         yield
     except errors.WeChatError as error:
         raise kinds[error.kind](error.code, error.message) from error
+    except errors.InvalidBill as error:
+        raise ProviderBillInvalid("invalid_bill", error.reason) from error
     except errors.WeChatUnknown as error:
         raise ProviderUnknown("no_answer", error.reason) from error
 

@@ -26,6 +26,11 @@ class PlaceOrder(Body):
     lines: list[LineWish] = Field(description=_("1 to 100 lines, each product once."))
     coupon_code: Annotated[Text, Field(max_length=32)] | None = Field(default=None, examples=["WELCOME"])
     shipping_method: Annotated[Text, Field(max_length=32)] | None = Field(default=None, examples=["EXPRESS"])
+    region: Annotated[Text, Field(max_length=6)] | None = Field(
+        default=None,
+        examples=["310115"],
+        description=_("The administrative code of the delivery region (GB/T 2260), six digits."),
+    )
     share_token: Annotated[Text, Field(max_length=64)] | None = Field(
         default=None,
         examples=["7kQ2mXw9ZbT4cRdA"],
@@ -43,10 +48,15 @@ class OrderLine(Answer):
     category: str = Field(examples=["花茶"])
     unit_price_fen: Fen
     quantity: int = Field(examples=[1])
-    discount_fen: Fen = Field(examples=[0], description=_("This line's part of the coupon."))
+    discount_fen: Fen = Field(
+        examples=[0], description=_("This line's part of all that is taken off: own purchase, coupon, exchange.")
+    )
+    self_discount_bp: int = Field(
+        examples=[0], description=_("The discount on a promoter's own purchase, in hundredths of a percent.")
+    )
     paid_fen: Fen = Field(description=_("quantity × unit_price_fen − discount_fen; what commissions are based on."))
     refunded_quantity: int = Field(examples=[0])
-    refunded_fen: Fen = Field(examples=[0])
+    refunded_fen: Fen = Field(examples=[0], description=_("Given back for pieces, or as an amount without goods."))
 
 
 class Order(Answer):
@@ -56,16 +66,26 @@ class Order(Answer):
     number: str = Field(examples=["2611220000000042"])
     state: OrderState = Field(examples=["paid"])
     goods_fen: Fen
+    self_discount_fen: Fen = Field(examples=[0], description=_("What a promoter saves on an own purchase."))
     coupon_fen: Fen = Field(examples=[0])
+    exchange_credit_fen: Fen = Field(
+        examples=[0], description=_("What goods that came back in exchange are worth; paid with an earlier order.")
+    )
     freight_fen: Fen = Field(examples=[0])
-    total_fen: Fen = Field(description=_("goods_fen − coupon_fen + freight_fen."))
+    total_fen: Fen = Field(
+        description=_("goods_fen − self_discount_fen − coupon_fen − exchange_credit_fen + freight_fen.")
+    )
     refunded_fen: Fen = Field(examples=[0])
     lines: list[OrderLine]
+    region: str = Field(examples=["310115"], description=_("Empty where nobody said."))
     tracking: str = Field(examples=[""])
     created_at: Time
     expires_at: Time = Field(description=_("Until when it can be paid."))
     paid_at: Time | None
     shipped_at: Time | None = Field(examples=[None])
+    auto_receive_at: Time | None = Field(
+        examples=[None], description=_("When it counts as received although the buyer has not said so.")
+    )
     received_at: Time | None = Field(examples=[None])
     closed_at: Time | None = Field(examples=[None])
 
@@ -87,10 +107,25 @@ class OrderRefund(Answer):
     created_at: Time
 
 
+class OrderExchange(Answer):
+    """Goods that were given back for others."""
+
+    line_id: Id
+    quantity: int = Field(examples=[1], description=_("Pieces that came back."))
+    returned_fen: Fen = Field(description=_("What they were worth."))
+    replacement_sku: Sku
+    replacement_quantity: int = Field(examples=[1])
+    replacement_fen: Fen
+    new_order_id: Id | None = Field(description=_("The order to pay, where the replacement is worth more."))
+    reason: str = Field(examples=["太小"])
+    created_at: Time
+
+
 class OrderWithRefunds(Order):
-    """An order with its refunds."""
+    """An order with its refunds and exchanges."""
 
     refunds: list[OrderRefund]
+    exchanges: list[OrderExchange]
 
 
 class OrderQuery(PageQuery):

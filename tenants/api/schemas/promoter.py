@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -61,7 +61,10 @@ class Explanation(Answer):
     plan_version: int = Field(examples=[2])
     tier: str | None = Field(examples=["promoter"])
     level: int = Field(examples=[1])
-    line_paid_fen: Fen
+    line_paid_fen: int | None = Field(
+        default=None, examples=[9000], description=_("What was paid for the line; null for a reward of a month.")
+    )
+    period: str | None = Field(default=None, examples=[None], description=_("The month that a reward is for."))
     base_fen: Fen
     rate_bp: int = Field(examples=[1000])
     exact_fen_times_10000: int = Field(examples=[9000000])
@@ -69,23 +72,34 @@ class Explanation(Answer):
     cap: str | None = Field(
         default=None,
         examples=[None],
-        description=_("line_paid: all awards of a line were scaled down to what was paid."),
+        description=_("line_paid: all awards of a line were scaled down to what was paid; the last limit that struck."),
     )
     cap_fen: int | None = Field(default=None, examples=[None])
+    caps: list[dict[str, int | str]] = Field(
+        default=[], examples=[[]], description=_("Every limit that struck, with the amount before and after it.")
+    )
+    base: str = Field(default="paid", examples=["paid"], description=_("How the base came about."))
+    fixed_fen: int | None = Field(default=None, examples=[None], description=_("An amount instead of a percentage."))
+    details: dict[str, int | str] = Field(
+        default={}, examples=[{"by": "sku", "target": "TEA-100"}], description=_("What else the rule says of itself.")
+    )
     amount_fen: Fen = Field(examples=[900])
 
 
 class Award(Answer):
-    """A commission."""
+    """A commission: of an order's line, or for a month that is over."""
 
     id: Id
-    order_id: Id
-    order_number: str = Field(examples=["2611220000000042"])
-    line_id: Id
-    position: int = Field(examples=[0], description=_("The order's line, counted from 0."))
-    sku: Sku
-    product_name: str = Field(examples=["茉莉花茶 100 克"])
-    kind: Literal["share", "self"] = Field(description=_("self: on a purchase of one's own."))
+    order_id: Id | None = Field(description=_("Null for a reward of a month, as is all that tells of an order."))
+    order_number: str | None = Field(examples=["2611220000000042"])
+    line_id: Id | None
+    position: int | None = Field(examples=[0], description=_("The order's line, counted from 0."))
+    sku: Sku | None
+    product_name: str | None = Field(examples=["茉莉花茶 100 克"])
+    period: str | None = Field(examples=[None], description=_("The month that a reward is for."))
+    kind: Literal["share", "self", "bonus", "team", "region", "period"] = Field(
+        description=_("self: on a purchase of one's own; team: on what the downline sells; period: for a month.")
+    )
     level: int = Field(
         examples=[1],
         description=_("1: you brought the buyer; 2: somebody you brought did; 0: you are the buyer."),
@@ -96,6 +110,10 @@ class Award(Answer):
     amount_fen: Fen = Field(examples=[900])
     reversed_fen: Fen = Field(examples=[0], description=_("What refunds took back of it."))
     state: Literal["estimated", "frozen", "held", "released", "reversed"] = Field(examples=["frozen"])
+    held: bool = Field(
+        examples=[False],
+        description=_("The brand keeps it from being released for now; it is neither lost nor available."),
+    )
     awarded_at: Time
     due_at: Time | None = Field(description=_("When it can be withdrawn; null before the buyer has the goods."))
     released_at: Time | None = Field(examples=[None])
@@ -135,23 +153,3 @@ class StatementQuery(PageQuery):
 
 class StatementPage(Page[Movement]):
     """The postings behind one's figures, newest first."""
-
-
-class TeamMember(Answer):
-    """Somebody who came through one's shares, or through theirs."""
-
-    member_id: Id
-    nickname: str = Field(examples=["茉莉"])
-    level: int = Field(examples=[1], description=_("1: brought by you; 2: by somebody you brought, and so on."))
-    tier: str | None = Field(examples=["promoter"])
-    joined_at: Time
-
-
-class TeamQuery(PageQuery):
-    """Which part of the team."""
-
-    level: Annotated[int, Field(ge=1, le=3)] | None = Field(default=None, description=_("Only this level."))
-
-
-class TeamPage(Page[TeamMember]):
-    """One's team down to the third level, newest first."""

@@ -66,5 +66,11 @@ class Brand(Answer):
     appid: str | None = Field(examples=["wx0123456789abcdef"])
     currency: Literal["CNY"] = "CNY"
     now: Time = Field(description=_("The brand's clock; a sandbox may be ahead of real time."))
-    window_days: int = Field(examples=[7], description=_("Days from receipt until commissions can be withdrawn."))
+    window_days: int = Field(
+        examples=[7], description=_("The after-sale window in days; `settlement` says what follows from it.")
+    )
+    settlement: str = Field(
+        examples=["Commissions are available 7 days after the buyer has the goods."],
+        description=_("When commissions can be withdrawn, in words and in the language of Accept-Language."),
+    )
     withdrawal: WithdrawalLimits

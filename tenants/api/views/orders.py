@@ -14,11 +14,12 @@ from tenants.api.operations import operation
 from tenants.api.schemas import orders as schemas
 from tenants.api.schemas.common import IdempotencyHeaders
 from tenants.api.texts import mark as _
+from tenants.catalog import service as catalog
 from tenants.catalog.service import OutOfStock
-from tenants.orders import refunds
+from tenants.orders import exchanges, refunds
 from tenants.orders import service as orders
-from tenants.orders.errors import EmptyOrder, NothingToPay, UnknownProduct, WrongOrderState
-from tenants.orders.models import Order
+from tenants.orders.errors import EmptyOrder, NothingToPay, UnknownProduct, UnknownRegion, WrongOrderState
+from tenants.orders.models import Order, OrderExchange
 from tenants.promotions.service import CouponNotUsable
 from tenants.shipping.service import UnknownShippingMethod
 
@@ -29,7 +30,7 @@ from tenants.shipping.service import UnknownShippingMethod
     summary=_("Place an order"),
     description=_(
         "Reserves the goods for half an hour. The same Idempotency-Key again returns the same order with status 200; "
-        "with other lines, coupon or shipping it is refused. A share link is handled as in the log-in."
+        "with other lines, coupon, shipping or region it is refused. A share link is handled as in the log-in."
     ),
     answers={201: schemas.PlacedOrder, 200: schemas.PlacedOrder},
     raises=(
@@ -37,6 +38,7 @@ from tenants.shipping.service import UnknownShippingMethod
         UnknownProduct,
         CouponNotUsable,
         UnknownShippingMethod,
+        UnknownRegion,
         NothingToPay,
         OutOfStock,
         IdempotencyMismatch,
@@ -49,6 +51,7 @@ def place_order(json: schemas.PlaceOrder, headers: IdempotencyHeaders) -> tuple[
         lines=[(line.sku, line.quantity) for line in json.lines],
         coupon_code=json.coupon_code,
         shipping_method=json.shipping_method,
+        region=json.region or "",
         share_token=json.share_token,
         idempotency_key=headers.key,
     )
@@ -78,8 +81,11 @@ def list_orders(query: schemas.OrderQuery) -> schemas.OrderPage:
 def get_order(order_id: str) -> schemas.OrderWithRefunds:
     """Return an order with its refunds."""
     order = _own_order(order_id)
-    given_back = [schemas.OrderRefund.model_validate(refund) for refund in refunds.refunds_of(order.id)]
-    return schemas.OrderWithRefunds(**dict(schemas.Order.model_validate(order)), refunds=given_back)
+    return schemas.OrderWithRefunds(
+        **dict(schemas.Order.model_validate(order)),
+        refunds=[schemas.OrderRefund.model_validate(refund) for refund in refunds.refunds_of(order.id)],
+        exchanges=[_exchange(made) for made in exchanges.exchanges_of(order.id)],
+    )
 
 
 @bp.post("/orders/<order_id>/pay")
@@ -115,6 +121,13 @@ def confirm_receipt(order_id: str) -> schemas.Order:
     """Record the receipt of an order."""
     order = orders.confirm_receipt(_own_order(order_id).id, member_id=current_member().id)
     return schemas.Order.model_validate(order)
+
+
+def _exchange(made: OrderExchange) -> schemas.OrderExchange:
+    names = ("line_id", "quantity", "returned_fen", "replacement_quantity", "replacement_fen", "new_order_id", "reason")
+    values = {name: getattr(made, name) for name in (*names, "created_at")}
+    sku = catalog.get_product(made.replacement_id).sku
+    return schemas.OrderExchange.model_validate({**values, "replacement_sku": sku})
 
 
 def _own_order(text: str) -> Order:

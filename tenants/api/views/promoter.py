@@ -9,7 +9,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from fanyong.compliance.service import MAX_LEVELS
 from fanyong.tenancy.database import session
 from tenants.api import words
 from tenants.api.auth import current_member
@@ -23,11 +22,9 @@ from tenants.commissions.explain import award_sentence
 from tenants.commissions.models import Award
 from tenants.ledger import service as ledger
 from tenants.ledger.models import PROMOTER_ACCOUNTS, AccountName, Posting, PostingKind
-from tenants.members import service as members
-from tenants.members.models import Member
 from tenants.orders.models import Order, OrderLine
 from tenants.promoters import service as promoters
-from tenants.promoters.models import Promoter
+from tenants.settlement import service as settlement
 
 
 @bp.get("/promoter")
@@ -77,30 +74,24 @@ def list_statement(query: schemas.StatementQuery) -> schemas.StatementPage:
     )
 
 
-@bp.get("/promoter/team")
-@operation(tag="promoter", summary=_("My team"), answers={200: schemas.TeamPage})
-def list_team(query: schemas.TeamQuery) -> schemas.TeamPage:
-    """Return a page of those who came through the member's shares, or through theirs."""
-    me = current_member().id
-    levels = [query.level] if query.level else range(1, MAX_LEVELS + 1)
-    near = sa.or_(*(Member.ancestors[level] == me for level in levels))
-    downline = members.downline_query(me).where(near).order_by(Member.id.desc())
-    return schemas.TeamPage.of(downline, number=query.page, views=lambda rows: _team(rows, me))
-
-
 def _awards(rows: Sequence[tuple[Award, str, int, datetime | None, datetime | None]]) -> Iterator[schemas.Award]:
     lines = _lines([award.line_id for award, *_course in rows])
+    all_held = settlement.open_hold(member_id=current_member().id) is not None
+    held_orders = settlement.held_orders({award.order_id for award, *_course in rows})
     for award, state, reversed_fen, due_at, released_at in rows:
-        line, order_number = lines[award.line_id]
+        waits = state in ("estimated", "frozen", "held")
+        # A reward of a month is of no order.
+        line, order_number = lines.get(award.line_id, (None, None))
         yield schemas.Award.model_validate(
             {
                 "id": award.id,
-                "order_id": award.order_id,
+                "order_id": award.order_id if line else None,
                 "order_number": order_number,
-                "line_id": line.id,
-                "position": line.position,
-                "sku": line.sku,
-                "product_name": line.name,
+                "line_id": line.id if line else None,
+                "position": line.position if line else None,
+                "sku": line.sku if line else None,
+                "product_name": line.name if line else None,
+                "period": award.explanation.get("period"),
                 "kind": award.kind,
                 "level": award.level,
                 "rule": award.rule,
@@ -109,6 +100,7 @@ def _awards(rows: Sequence[tuple[Award, str, int, datetime | None, datetime | No
                 "amount_fen": award.amount_fen,
                 "reversed_fen": reversed_fen,
                 "state": state,
+                "held": state == "held" or (waits and (all_held or award.order_id in held_orders)),
                 "awarded_at": award.awarded_at,
                 "due_at": due_at,
                 "released_at": released_at,
@@ -140,16 +132,3 @@ def _movement(posting: Posting) -> schemas.Movement:
             "source_id": posting.source_id,
         }
     )
-
-
-def _team(rows: Sequence[Member], me: UUID) -> Iterator[schemas.TeamMember]:
-    query = sa.select(Promoter.member_id, Promoter.tier).where(Promoter.member_id.in_([m.id for m in rows]))
-    tiers = dict(session().execute(query).all())
-    for member in rows:
-        yield schemas.TeamMember(
-            member_id=member.id,
-            nickname=member.nickname,
-            level=member.ancestors.index(me) + 1,
-            tier=tiers.get(member.id),
-            joined_at=member.joined_at,
-        )

@@ -13,8 +13,8 @@ from tenants.api.errors import BadLoginCode
 from tenants.api.operations import operation
 from tenants.api.schemas.session import Brand, LoggedInMember, LogIn, Session, WithdrawalLimits
 from tenants.api.texts import mark as _
-from tenants.orders.service import Settlement
-from tenants.payouts.service import REAL_NAME_FROM_FEN, WithdrawalRules
+from tenants.payouts.rules import WithdrawalRules
+from tenants.settlement.triggers import Settlement, in_words
 
 
 @bp.post("/session")
@@ -51,15 +51,15 @@ def log_in(json: LogIn) -> Session:
 )
 def get_brand() -> Brand:
     """Return what a mini-program has to know of its brand."""
-    tenant, account = current_tenant(), active_account()
+    tenant, account, settlement = current_tenant(), active_account(), settings.load(Settlement)
+    rules = settings.load(WithdrawalRules)
     return Brand(
         slug=tenant.slug,
         name=tenant.name,
         mode="live" if account and account.mode == "live" else "sandbox",
         appid=account.appid if account else None,
         now=brand_now(),
-        window_days=settings.load(Settlement).window_days,
-        withdrawal=WithdrawalLimits(
-            minimum_fen=settings.load(WithdrawalRules).minimum_fen, real_name_from_fen=REAL_NAME_FROM_FEN
-        ),
+        window_days=settlement.window_days,
+        settlement=in_words(settlement),
+        withdrawal=WithdrawalLimits(minimum_fen=rules.minimum_fen, real_name_from_fen=rules.real_name_from_fen),
     )

@@ -1,4 +1,4 @@
-"""Orders: the list, one order with all that hangs on it, shipping and refunding."""
+"""Orders: the list, one order with all that hangs on it, and shipping."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from flask.typing import ResponseReturnValue
 
 from fanyong.errors import FanyongError
 from fanyong.identity.permissions import Permission
-from fanyong.identity.web import current_actor, requires
+from fanyong.identity.web import requires
 from fanyong.ids import new_token
 from fanyong.payments import service as payments
 from fanyong.web.csv_export import csv_response, wants_csv
 from fanyong.web.filters import localtime
-from fanyong.web.money import NotANumber, hundredths, parse_whole, parse_yuan
+from fanyong.web.money import hundredths
 from fanyong.web.paging import everything, paginate
 from fanyong.web.words import _
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
-from tenants.console.order_money import money_of
+from tenants.console.order_money import exchange_panel, held_promoters, money_of
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders import refunds
 from tenants.orders import service as orders_service
 from tenants.orders.models import Order
-
-QUANTITY = "quantity-"
+from tenants.settlement import service as settlement_service
+from tenants.settlement.triggers import in_words
 
 
 @bp.get("/orders")
@@ -53,7 +53,7 @@ def orders() -> ResponseReturnValue:
 @requires(Permission.ORDERS_READ)
 def order(order_id: UUID) -> ResponseReturnValue:
     """Show one order."""
-    return _page(order_id)
+    return order_page(order_id)
 
 
 @bp.post("/orders/<uuid:order_id>/ship")
@@ -63,79 +63,38 @@ def ship_order(order_id: UUID) -> ResponseReturnValue:
     try:
         shipped = orders_service.ship(order_id, tracking=typed("tracking"))
     except FanyongError as error:
-        return _page(order_id, ship_problem=refused(error)), error.status
+        return order_page(order_id, problems={"": refused(error)}, at="ship"), error.status
     record("order.shipped", order=shipped.number, tracking=shipped.tracking)
     return done(_("Order %(number)s is shipped.", number=shipped.number), "console.order", order_id=order_id)
 
 
-@bp.post("/orders/<uuid:order_id>/refund")
-@requires(Permission.ORDERS_REFUND)
-def refund_order(order_id: UUID) -> ResponseReturnValue:
-    """Ask for a refund of lines and freight."""
-    problems: dict[str, str] = {}
-    quantities = _quantities(problems)
-    freight_fen = _freight(problems)
-    if not typed("reason"):
-        problems["reason"] = _("Please give a reason.")
-    if not quantities and not freight_fen and not problems:
-        problems[""] = _("Choose what to refund: pieces of a line, or freight.")
-    if problems:
-        return _page(order_id, refund_problems=problems), 422
-    try:
-        refund = refunds.request_refund(
-            order_id,
-            quantities=quantities,
-            freight_fen=freight_fen,
-            reason=typed("reason"),
-            idempotency_key=typed("idempotency_key")[:255] or new_token(),
-            actor=current_actor(),
-        )
-    except FanyongError as error:
-        return _page(order_id, refund_problems={"": refused(error)}), error.status
-    record("order.refund_requested", order=order_id.hex, amount_fen=refund.amount_fen, reason=refund.reason)
-    return done(_("The refund is on its way to the buyer."), "console.order", order_id=order_id)
+def order_page(order_id: UUID, *, problems: Mapping[str, str] | None = None, at: str = "") -> str:
+    """Return the page of an order; `problems` belong to the form `at` (ship, refund, record, exchange, hold).
 
-
-def _quantities(problems: dict[str, str]) -> dict[UUID, int]:
-    """Return the pieces to refund by line, as far as they were filled in."""
-    wanted: dict[UUID, int] = {}
-    for name, text in request.form.items():
-        if not name.startswith(QUANTITY) or not text.strip():
-            continue
-        try:
-            line_id, quantity = UUID(name.removeprefix(QUANTITY)), parse_whole(text)
-        except (NotANumber, ValueError):
-            problems[name] = _("Please enter a whole number.")
-            continue
-        if quantity:
-            wanted[line_id] = quantity
-    return wanted
-
-
-def _freight(problems: dict[str, str]) -> int:
-    try:
-        return parse_yuan(typed("freight") or "0")
-    except NotANumber:
-        problems["freight"] = _("Please enter an amount like 12.50.")
-        return 0
-
-
-def _page(order_id: UUID, *, ship_problem: str = "", refund_problems: Mapping[str, str] | None = None) -> str:
+    What is wrong with a whole form stands under the empty name.
+    """
     order = orders_service.get_order(order_id)
-    money = money_of(order)
     return render_template(
         "console/order.html",
         order=order,
         buyer=members.get_member(order.member_id),
-        money=money,
+        money=money_of(order),
         intent=payments.intent_for(order.id),
         freight_left=refunds.freight_left(order),
         can_ship=order.state == "paid" and any(x.refunded_quantity < x.quantity for x in order.lines),
         can_refund=order.state in refunds.REFUNDABLE_STATES and order.refunded_fen < order.total_fen,
-        ship_problem=ship_problem,
-        refund_problems=refund_problems or {},
-        refund_key=typed("idempotency_key") if refund_problems else new_token(),
+        exchange=exchange_panel(order),
+        settlement=in_words(orders_service.settlement_of(order)),
+        hold=settlement_service.open_hold(order_id=order.id),
+        holds=settlement_service.holds_of(order_id=order.id),
+        held_promoters=held_promoters(order),
+        problems=problems or {},
+        problem_at=at,
+        form_key=typed("idempotency_key") if problems else new_token(),
     )
+
+
+_CSV_AMOUNTS = ("goods", "self_discount", "coupon", "exchange_credit", "freight", "total", "refunded")
 
 
 def _buyers(found: Sequence[Order]) -> dict[UUID, Member]:
@@ -147,8 +106,11 @@ def _csv_header() -> tuple[str, ...]:
         _("Order"),
         _("Buyer"),
         _("State"),
+        _("Region"),
         _("Goods"),
+        _("Own-purchase discount"),
         _("Coupon"),
+        _("Exchange credit"),
         _("Freight"),
         _("Total"),
         _("Refunded"),
@@ -166,8 +128,8 @@ def _csv_rows(found: Sequence[Order]) -> list[tuple[object, ...]]:
             order.number,
             buyers[order.member_id].nickname,
             labels.label("order", order.state),
-            *(hundredths(x) for x in (order.goods_fen, order.coupon_fen, order.freight_fen, order.total_fen)),
-            hundredths(order.refunded_fen),
+            order.region,
+            *(hundredths(getattr(order, f"{name}_fen")) for name in _CSV_AMOUNTS),
             *(localtime(at) for at in (order.created_at, order.paid_at, order.shipped_at, order.received_at)),
         )
         for order in found

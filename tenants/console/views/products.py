@@ -11,14 +11,14 @@ from fanyong.errors import FanyongError
 from fanyong.identity.permissions import Permission
 from fanyong.identity.web import requires
 from fanyong.web.csv_export import csv_response, wants_csv
-from fanyong.web.money import hundredths
 from fanyong.web.paging import everything, paginate
 from fanyong.web.settings_form import SettingsForm, from_post, from_values
 from fanyong.web.words import _
 from tenants.catalog import service as catalog
 from tenants.catalog.models import Product
+from tenants.console import product_file
 from tenants.console.base import bp, done, record, refused
-from tenants.console.forms import ProductForm
+from tenants.console.forms import ProductForm, product_as_typed, product_values
 
 
 @bp.get("/products")
@@ -27,12 +27,8 @@ def products() -> ResponseReturnValue:
     """List the products."""
     query = catalog.products(search=request.args.get("q", "").strip())
     if wants_csv():
-        header = (_("SKU"), _("Name"), _("Category"), _("Price"), _("Stock"), _("On sale"))
-        rows = (
-            (p.sku, p.name, p.category, hundredths(p.price_fen), p.stock, _("yes") if p.on_sale else _("no"))
-            for p in everything(query)
-        )
-        return csv_response("products", header=header, rows=rows)
+        rows = (product_file.texts(product).values() for product in everything(query))
+        return csv_response("products", header=tuple(product_file.titles().values()), rows=map(tuple, rows))
     return render_template("console/products.html", page=paginate(query))
 
 
@@ -50,9 +46,7 @@ def new_product() -> ResponseReturnValue:
 def product(product_id: UUID) -> ResponseReturnValue:
     """Show a product to be changed."""
     found = catalog.get_product(product_id)
-    names = ("name", "sku", "category", "stock", "description", "on_sale")
-    values = {name: getattr(found, name) for name in names}
-    return _page(from_values(ProductForm, {**values, "price": found.price_fen}), found)
+    return _page(from_values(ProductForm, product_as_typed(found)), found)
 
 
 @bp.post("/products/<uuid:product_id>")
@@ -66,9 +60,8 @@ def _save(present: Product | None) -> ResponseReturnValue:
     form = from_post(ProductForm, request.form)
     if not form.ok:
         return _page(form, present), 422
-    values = dict(form.values)
     try:
-        saved = catalog.save_product(present, price_fen=values.pop("price"), **values)
+        saved = catalog.save_product(present, **product_values(form.values))
     except catalog.SkuTaken as error:
         form.add_error(["sku"], refused(error))
         return _page(form, present), error.status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -22,24 +23,27 @@ from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
-from tenants.console.labels import tier_reason
 from tenants.ledger import service as ledger
 from tenants.ledger.models import AccountName, PostingKind
 from tenants.ledger.service import FIGURE_NAMES
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders.models import Order
+from tenants.promoters import regions, standing, team, words
 from tenants.promoters import service as promoters_service
-from tenants.promoters.models import Promoter
+from tenants.promoters.models import Promoter, RegionAgent
 
 VIEWS = ("statement", "awards", "team", "tiers")
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
 
 @bp.get("/promoters")
 @requires(Permission.PROMOTERS_READ)
 def promoters() -> ResponseReturnValue:
     """List the promoters with their figures."""
-    query = promoters_service.promoters(search=request.args.get("q", "").strip())
+    names, tier = tier_names(), request.args.get("state", "")
+    tier = tier if tier in names else ""
+    query = promoters_service.promoters(search=request.args.get("q", "").strip(), tier=tier)
     if wants_csv():
         return _csv(everything(query))
     page = paginate(query)
@@ -48,7 +52,8 @@ def promoters() -> ResponseReturnValue:
         page=page,
         figures=ledger.figures([member.id for _promoter, member in page.items]),
         parents=_parents([member for _promoter, member in page.items]),
-        tier_names=tier_names(),
+        tier_names=names,
+        tier=tier,
     )
 
 
@@ -56,7 +61,7 @@ def promoters() -> ResponseReturnValue:
 @requires(Permission.PROMOTERS_READ)
 def promoter(member_id: UUID) -> ResponseReturnValue:
     """Show one promoter."""
-    return _page(member_id)
+    return promoter_page(member_id)
 
 
 @bp.post("/promoters/<uuid:member_id>/freeze")
@@ -67,7 +72,7 @@ def freeze_promoter(member_id: UUID) -> ResponseReturnValue:
     try:
         promoters_service.freeze(member_id, reason=typed("reason"))
     except FanyongError as error:
-        return _page(member_id, problem=refused(error)), error.status
+        return promoter_page(member_id, problem=refused(error)), error.status
     record("promoter.frozen", member=member_id.hex, reason=typed("reason"))
     return done(_("The promoter is frozen."), "console.promoter", member_id=member_id)
 
@@ -94,7 +99,8 @@ def _find(member_id: UUID) -> tuple[Promoter, Member]:
     return found, member
 
 
-def _page(member_id: UUID, *, problem: str = "") -> str:
+def promoter_page(member_id: UUID, *, problem: str = "", appoint_problem: str = "") -> str:
+    """Return the page of one promoter, with what is wrong with a form on it."""
     found, member = _find(member_id)
     view = request.args.get("view", "")
     view = view if view in VIEWS else VIEWS[0]
@@ -111,12 +117,17 @@ def _page(member_id: UUID, *, problem: str = "") -> str:
         views=VIEWS,
         page=_list(view, member_id, account),
         upline=_upline(member),
-        team_size=session().scalar(
-            sa.select(sa.func.count()).select_from(members.downline_query(member_id).subquery())
-        ),
+        totals=team.team_totals(member_id),
+        team_level=_team_level(),
+        next_tier=standing.next_tier(found),
+        condition_text=words.condition_text,
+        figure_text=words.figure_text,
+        is_money=words.is_money,
+        regions=promoter_regions(member_id),
         tier_names=tier_names(),
-        tier_reason=tier_reason,
+        reason_text=words.reason_text,
         problem=problem,
+        appoint_problem=appoint_problem,
         award_sentence=award_sentence,
         account_word=lambda number: AccountName(number).word,
         kind_word=lambda number: PostingKind(number).word,
@@ -131,9 +142,26 @@ def _list(view: str, member_id: UUID, account: str) -> object:
     if view == "awards":
         return paginate(commissions.awards_of_member(member_id))
     if view == "team":
-        depth = sa.func.array_position(Member.ancestors, member_id)
-        return paginate(members.downline_query(member_id).order_by(depth, Member.id.desc()))
+        level, after = _team_level(), request.args.get("after", "")
+        return team.team_page(
+            member_id,
+            level=int(level) if level.isdigit() else None,
+            deeper=level == "deeper",
+            search=request.args.get("q", "").strip(),
+            after=UUID(after) if _UUID.fullmatch(after) else None,
+        )
     return promoters_service.tier_history(member_id)
+
+
+def _team_level() -> str:
+    level = request.args.get("level", "")
+    return level if level in ("1", "2", "3", "deeper") else ""
+
+
+def promoter_regions(member_id: UUID) -> list[RegionAgent]:
+    """Return the regions that a promoter stands for now."""
+    query = regions.agents().where(RegionAgent.member_id == member_id)
+    return [agent for agent, _member in session().execute(query)]
 
 
 def _upline(member: Member) -> list[Member]:

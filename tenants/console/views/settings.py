@@ -20,9 +20,16 @@ from fanyong.tenancy.migrate import driver_dsn
 from fanyong.web.settings_form import SettingsForm, from_post, from_values
 from fanyong.web.words import _
 from tenants.console.base import bp, done, record, refused
-from tenants.console.forms import GoLiveForm, SettlementForm, WeChatForm, WithdrawalForm
-from tenants.orders.service import Settlement
-from tenants.payouts.service import WithdrawalRules
+from tenants.console.forms import (
+    GoLiveForm,
+    SettlementForm,
+    WeChatForm,
+    settlement_as_typed,
+    settlement_values,
+)
+from tenants.payouts.rules import WithdrawalRules
+from tenants.settlement.triggers import Settlement, in_words
+from tenants.settlement.workdays import announced_until
 from tenants.wiring import SETUP_TABLES
 
 
@@ -40,8 +47,9 @@ def save_settlement() -> ResponseReturnValue:
     form = from_post(SettlementForm, request.form)
 
     def save() -> None:
-        settings.save(Settlement(**form.values), actor=current_actor())
-        record("settings.changed", group=Settlement.key, **form.values)
+        rule = Settlement.model_validate(settlement_values(form.values))
+        settings.save(rule, actor=current_actor())
+        record("settings.changed", group=Settlement.key, **rule.model_dump(mode="json"))
 
     return _saved("settlement", form, save, _("The settlement is saved."))
 
@@ -50,12 +58,10 @@ def save_settlement() -> ResponseReturnValue:
 @requires(Permission.SETTINGS_WRITE)
 def save_withdrawal_rules() -> ResponseReturnValue:
     """Change what a withdrawal has to keep to."""
-    form = from_post(WithdrawalForm, request.form)
+    form = from_post(WithdrawalRules, request.form)
 
     def save() -> None:
-        rules = WithdrawalRules(
-            minimum_fen=form.values["minimum"], auto_approve_below_fen=form.values["auto_approve_below"]
-        )
+        rules = WithdrawalRules.model_validate(form.values)
         settings.save(rules, actor=current_actor())
         record("settings.changed", group=WithdrawalRules.key, **rules.model_dump())
 
@@ -112,19 +118,17 @@ def _saved(name: str, form: SettingsForm, save: Callable[[], None], message: str
 
 def _page(posted: dict[str, SettingsForm] | None = None) -> str:
     posted = posted or {}
-    rules = settings.load(WithdrawalRules)
+    rules, rule = settings.load(WithdrawalRules), settings.load(Settlement)
     platform: Settings = current_app.extensions["settings"]
     return render_template(
         "console/settings.html",
         account=active_account(),
         has_live_keys=golive.has_live_keys(),
         url=platform.brand_url(current_tenant().slug),
-        settlement=posted.get("settlement") or from_values(SettlementForm, settings.load(Settlement).model_dump()),
-        withdrawal=posted.get("withdrawal")
-        or from_values(
-            WithdrawalForm,
-            {"minimum": rules.minimum_fen, "auto_approve_below": rules.auto_approve_below_fen},
-        ),
+        settlement=posted.get("settlement") or from_values(SettlementForm, settlement_as_typed(rule)),
+        settlement_words=in_words(rule),
+        calendar_until=announced_until(),
+        withdrawal=posted.get("withdrawal") or from_values(WithdrawalRules, rules.model_dump()),
         wechat=posted.get("wechat") or from_values(WeChatForm, {}),
         live=posted.get("live") or from_values(GoLiveForm, {}),
     )

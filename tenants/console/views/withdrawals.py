@@ -1,29 +1,50 @@
-"""Withdrawals: who wants money, and the decision about it."""
+"""Withdrawals: who wants money, what it comes to, and the decisions about it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from fanyong.errors import FanyongError
+from fanyong.errors import FanyongError, NotFound
 from fanyong.identity.permissions import Permission
 from fanyong.identity.web import current_actor, requires
 from fanyong.payments.models import Transfer
 from fanyong.tenancy import settings
+from fanyong.tenancy.database import session
 from fanyong.web.csv_export import csv_response, wants_csv
 from fanyong.web.filters import localtime
 from fanyong.web.money import hundredths
 from fanyong.web.paging import everything, paginate
 from fanyong.web.words import _
+from fanyong.wechat.times import BEIJING
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
 from tenants.members.models import Member
+from tenants.payouts import channels, payees, screening, settling
 from tenants.payouts import service as payouts
-from tenants.payouts.models import Withdrawal
-from tenants.payouts.service import WithdrawalRules
+from tenants.payouts.models import PayeeAccount, PayoutBatch, PayoutPolicy, Withdrawal
+from tenants.payouts.rules import WithdrawalRules, needs_two_people
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the list is narrowed down to; nonsense narrows nothing."""
+
+    q: str
+    state: str
+    channel: str
+    first: date | None
+    last: date | None
+
+    @property
+    def anything(self) -> bool:
+        """Whether it is narrowed down at all."""
+        return any((self.q, self.state, self.channel, self.first, self.last))
 
 
 @bp.get("/withdrawals")
@@ -35,15 +56,27 @@ def withdrawals() -> ResponseReturnValue:
     return _page()
 
 
+@bp.get("/withdrawals/<uuid:withdrawal_id>")
+@requires(Permission.WITHDRAWALS_READ)
+def withdrawal(withdrawal_id: UUID) -> ResponseReturnValue:
+    """Show one withdrawal with how it came about and what happened to it."""
+    return _one(withdrawal_id)
+
+
 @bp.post("/withdrawals/<uuid:withdrawal_id>/approve")
 @requires(Permission.WITHDRAWALS_DECIDE)
 def approve_withdrawal(withdrawal_id: UUID) -> ResponseReturnValue:
-    """Let a withdrawal go to WeChat Pay."""
+    """Let a withdrawal be paid, or give the first of two approvals."""
     try:
-        withdrawal = payouts.approve(withdrawal_id, actor=current_actor())
+        found = payouts.approve(withdrawal_id, actor=current_actor())
     except FanyongError as error:
         return _page(problem=refused(error), problem_at=withdrawal_id), error.status
-    record("withdrawal.approved", withdrawal=withdrawal_id.hex, amount_fen=withdrawal.amount_fen)
+    if found.state != "approved":
+        record("withdrawal.approved_once", withdrawal=withdrawal_id.hex, amount_fen=found.amount_fen)
+        return done(_("Your approval is recorded. A second person has to approve as well."), "console.withdrawals")
+    record("withdrawal.approved", withdrawal=withdrawal_id.hex, amount_fen=found.amount_fen)
+    if found.transfer_id is None:
+        return done(_("The withdrawal is approved and waits to be paid."), "console.withdrawals")
     return done(_("The withdrawal is approved and goes to WeChat Pay now."), "console.withdrawals")
 
 
@@ -52,33 +85,131 @@ def approve_withdrawal(withdrawal_id: UUID) -> ResponseReturnValue:
 def reject_withdrawal(withdrawal_id: UUID) -> ResponseReturnValue:
     """Give the money of a withdrawal back, with a reason."""
     try:
-        withdrawal = payouts.reject(withdrawal_id, reason=typed("reason"), actor=current_actor())
+        found = payouts.reject(withdrawal_id, reason=typed("reason"), actor=current_actor())
     except FanyongError as error:
         return _page(problem=refused(error), problem_at=withdrawal_id), error.status
-    record("withdrawal.rejected", withdrawal=withdrawal_id.hex, reason=withdrawal.reason)
+    record("withdrawal.rejected", withdrawal=withdrawal_id.hex, reason=found.reason)
     return done(_("The withdrawal is rejected; the money is back in the balance."), "console.withdrawals")
 
 
-def _state() -> str:
-    state = request.args.get("state", "")
-    return state if state in labels.WITHDRAWAL else ""
+@bp.post("/withdrawals/<uuid:withdrawal_id>/release")
+@requires(Permission.WITHDRAWALS_REVIEW)
+def release_withdrawal(withdrawal_id: UUID) -> ResponseReturnValue:
+    """Let a held withdrawal go on to its approval."""
+    try:
+        found = payouts.release_hold(withdrawal_id, note=typed("note"), actor=current_actor())
+    except FanyongError as error:
+        return _one(withdrawal_id, problem=refused(error)), error.status
+    record("withdrawal.released", withdrawal=withdrawal_id.hex, note=found.review_note)
+    message = _("The withdrawal is no longer held. It can be approved now.")
+    return done(message, "console.withdrawal", withdrawal_id=withdrawal_id)
 
 
-def _query() -> sa.Select[Withdrawal, Transfer, Member]:
-    query = payouts.withdrawals(state=_state())
-    search = request.args.get("q", "").strip()
-    return query.where(Member.nickname.icontains(search, autoescape=True)) if search else query
+@bp.post("/withdrawals/<uuid:withdrawal_id>/paid")
+@requires(Permission.WITHDRAWALS_PAY)
+def withdrawal_paid(withdrawal_id: UUID) -> ResponseReturnValue:
+    """Book a payout that was made by hand."""
+    try:
+        found = settling.mark_paid(withdrawal_id, proof=typed("proof"), actor=current_actor())
+    except FanyongError as error:
+        return _one(withdrawal_id, problem=refused(error)), error.status
+    record("withdrawal.paid", withdrawal=withdrawal_id.hex, proof=found.proof, net_fen=found.net_fen)
+    return done(_("The payout is booked."), "console.withdrawal", withdrawal_id=withdrawal_id)
+
+
+@bp.post("/withdrawals/<uuid:withdrawal_id>/failed")
+@requires(Permission.WITHDRAWALS_PAY)
+def withdrawal_failed(withdrawal_id: UUID) -> ResponseReturnValue:
+    """Give the money of a payout back that did not arrive."""
+    try:
+        found = settling.mark_failed(withdrawal_id, reason=typed("reason"), actor=current_actor())
+    except FanyongError as error:
+        return _one(withdrawal_id, problem=refused(error)), error.status
+    record("withdrawal.failed", withdrawal=withdrawal_id.hex, reason=found.reason)
+    message = _("The money is back in the balance.")
+    return done(message, "console.withdrawal", withdrawal_id=withdrawal_id)
+
+
+@bp.post("/withdrawals/<uuid:withdrawal_id>/payee")
+@requires(Permission.WITHDRAWALS_PAY)
+def show_payee(withdrawal_id: UUID) -> ResponseReturnValue:
+    """Show the payee in clear to whoever pays; the audit trail says who looked."""
+    found, _transfer = payouts.get_withdrawal(withdrawal_id)
+    payee = session().get(PayeeAccount, found.payee_id) if found.payee_id else None
+    if payee is None:
+        raise NotFound
+    record("payee.shown", withdrawal=withdrawal_id.hex, payee=payee.id.hex)
+    return _one(withdrawal_id, payee_fields=payees.fields_of(payee))
+
+
+def _asked() -> Asked:
+    state, channel = request.args.get("state", ""), request.args.get("channel", "")
+    return Asked(
+        request.args.get("q", "").strip(),
+        state if state in labels.WITHDRAWAL else "",
+        channel if channel in _channel_titles() else "",
+        _day("from"),
+        _day("to"),
+    )
+
+
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _query(asked: Asked) -> sa.Select[Withdrawal, Transfer | None, Member]:
+    query = payouts.withdrawals(state=asked.state, channel=asked.channel)
+    if asked.q:
+        named = Member.nickname.icontains(asked.q, autoescape=True)
+        query = query.where(sa.or_(named, Withdrawal.payout_number == asked.q.lower()))
+    if asked.first:
+        query = query.where(Withdrawal.requested_at >= datetime.combine(asked.first, time(), BEIJING))
+    if asked.last and asked.last < date.max:
+        ends = datetime.combine(asked.last + timedelta(days=1), time(), BEIJING)
+        query = query.where(Withdrawal.requested_at < ends)
+    return query
+
+
+def _channel_titles() -> dict[str, str]:
+    """Return what the channels are called, those that are switched off included."""
+    return {channel.name: str(channel.plugin.title) for channel in channels.channels(active_only=False)}
 
 
 def _page(*, problem: str = "", problem_at: UUID | None = None) -> str:
+    asked, rules = _asked(), settings.load(WithdrawalRules)
     return render_template(
         "console/withdrawals.html",
-        page=paginate(_query()),
-        state=_state(),
+        page=paginate(_query(asked)),
+        asked=asked,
         states=labels.options(labels.WITHDRAWAL),
-        rules=settings.load(WithdrawalRules),
+        channel_titles=_channel_titles(),
+        rules=rules,
+        two_people=lambda found: needs_two_people(rules, found.amount_fen),
+        sentence=screening.sentence,
         problem=problem,
         problem_at=problem_at,
+    )
+
+
+def _one(withdrawal_id: UUID, *, problem: str = "", payee_fields: dict[str, str] | None = None) -> str:
+    found, transfer = payouts.get_withdrawal(withdrawal_id)
+    rules = settings.load(WithdrawalRules)
+    return render_template(
+        "console/withdrawal.html",
+        found=found,
+        transfer=transfer,
+        member=session().get_one(Member, found.member_id),
+        payee=session().get(PayeeAccount, found.payee_id) if found.payee_id else None,
+        payee_fields=payee_fields,
+        batch=session().get(PayoutBatch, found.batch_id) if found.batch_id else None,
+        policy=session().get(PayoutPolicy, found.tax_policy_id) if found.tax_policy_id else None,
+        channel_title=_channel_titles().get(found.channel, found.channel),
+        two_people=needs_two_people(rules, found.amount_fen),
+        sentence=screening.sentence,
+        problem=problem,
     )
 
 
@@ -93,19 +224,34 @@ def _csv() -> ResponseReturnValue:
         _("Decided by"),
         _("Finished at"),
         _("Reason"),
+        _("Tax"),
+        _("Fee"),
+        _("Net"),
+        _("Channel"),
+        _("First approved by"),
+        _("Why held"),
+        _("Proof"),
     )
+    titles = _channel_titles()
     rows = (
         (
-            withdrawal.id.hex,
+            found.id.hex,
             member.nickname,
-            hundredths(withdrawal.amount_fen),
-            labels.label("withdrawal", withdrawal.state),
-            transfer.out_bill_no,
-            localtime(withdrawal.requested_at),
-            withdrawal.decided_by or "",
-            localtime(withdrawal.finished_at),
-            withdrawal.reason or "",
+            hundredths(found.amount_fen),
+            labels.label("withdrawal", found.state),
+            found.payout_number,
+            localtime(found.requested_at),
+            found.decided_by or "",
+            localtime(found.finished_at),
+            found.reason or "",
+            hundredths(found.tax_fen),
+            hundredths(found.fee_fen),
+            hundredths(found.net_fen),
+            titles.get(found.channel, found.channel),
+            found.first_approved_by or "",
+            " ".join(screening.sentence(reason) for reason in found.held_reasons or ()),
+            found.proof or "",
         )
-        for withdrawal, transfer, member in everything(_query())
+        for found, _transfer, member in everything(_query(_asked()))
     )
     return csv_response("withdrawals", header=header, rows=rows)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fanyong.devtools.story import steps
+from fanyong.devtools.story import aftersale, steps
 from fanyong.devtools.story.console import Superadmin
 from fanyong.devtools.story.doors import Refused
-from fanyong.devtools.story.stage import Asked, Placed, Stage, plain_yuan
+from fanyong.devtools.story.stage import Asked, Placed, Stage
 from fanyong.devtools.story.telling import yuan
 
 
@@ -50,11 +50,19 @@ def act(stage: Stage, step: steps.BaseStep, *, name: str, key: str, superadmin: 
             order = stage.orders[step.order]
             stage.shop.ask("POST", f"/orders/{order.id}/confirm-receipt", member=order.buyer)
             return f"{order.buyer} receives order {step.order}"
-        case steps.Refund():
-            return _refund(stage, step, key=key)
+        case steps.Refund() | steps.RecordRefund() | steps.Exchange():
+            return aftersale.give_back(stage, step, name=name, key=key)
+        case steps.Hold() | steps.LetGo() | steps.ReleaseEarly():
+            return aftersale.hold_or_release(stage, step)
         case steps.Advance():
             stage.advance(step.total_seconds)
             return f"time passes: {_span(step)}"
+        case steps.CloseMonth():
+            month = step.month or stage.console.month_to_post()
+            page = f"/console/rewards/{month}"
+            # On a repetition an earlier try may have got through.
+            stage.console.submit(f"{page}/post", {}, page=page, done_before=("wrong_run_state",))
+            return f"the rewards of {month} are posted"
         case steps.Withdraw():
             return _withdraw(stage, step, name=step.name or name, key=key)
         case steps.Approve() | steps.Reject():
@@ -77,11 +85,11 @@ def wait_for_effect(stage: Stage, step: steps.BaseStep) -> None:
                     )
             else:
                 stage.wait_for(f"order {order.number} is paid", lambda: stage.order(step.order)["state"] != "created")
-        case steps.Refund():
+        case steps.Refund() | steps.Exchange():
             stage.wait_for(
                 "the refund is settled", lambda: all(r["state"] != "open" for r in stage.order(step.order)["refunds"])
             )
-            if stage.order(step.order)["refunds"][-1]["state"] == "failed":
+            if any(r["state"] == "failed" for r in stage.order(step.order)["refunds"][-1:]):
                 raise Refused("refund_failed", f"WeChat refused the refund of order {step.order}")
         case steps.ConfirmTransfer():
             stage.wait_for("the transfer is paid", lambda: stage.withdrawal(step.withdrawal)["state"] == "paid")
@@ -95,6 +103,7 @@ def _order(stage: Stage, step: steps.Order, *, name: str, key: str) -> str:
         "lines": [{"sku": line.sku, "quantity": line.quantity} for line in step.lines],
         "coupon_code": stage.coupon(step.coupon_fen),
         "shipping_method": stage.shipping(step.freight_fen),
+        "region": step.region,
         "share_token": None if share is None else stage.shares.get(share) or share_token(stage, share),
     }
     given = {field: value for field, value in body.items() if value is not None}
@@ -110,21 +119,6 @@ def _pay(stage: Stage, step: steps.Pay) -> str:
     payer = stage.shop.openids[step.payer] if step.payer else None
     stage.sandbox.pay(prepay_id, amount_fen=step.amount_fen, payer_openid=payer, times=step.times)
     return f"{order.buyer} pays order {step.order}  {yuan(step.amount_fen or order.total_fen)}"
-
-
-def _refund(stage: Stage, step: steps.Refund, *, key: str) -> str:
-    lines = stage.order(step.order)["lines"]
-    left = {line["position"]: line["quantity"] - line["refunded_quantity"] for line in lines}
-    pieces = left
-    if step.lines is not None:
-        positions = {line["sku"]: line["position"] for line in lines}
-        named = [(positions[line.sku] if line.sku else line.line or 0, line.quantity) for line in step.lines]
-        pieces = {position: left[position] if quantity is None else quantity for position, quantity in named}
-    fields = {f"quantity-{_hex(line['id'])}": str(pieces.get(line["position"], 0)) for line in lines}
-    fields |= {"idempotency_key": key, "reason": step.reason, "freight": plain_yuan(step.freight_fen)}
-    page = f"/console/orders/{stage.orders[step.order].id}"
-    stage.console.submit(f"{page}/refund", fields, page=page)
-    return f"refund of order {step.order}"
 
 
 def _withdraw(stage: Stage, step: steps.Withdraw, *, name: str, key: str) -> str:
@@ -162,14 +156,18 @@ def _govern(stage: Stage, step: steps.BaseStep, *, superadmin: Superadmin) -> st
             stage.console.submit(f"{page}/{step.do}", fields, page=page)
             return f"{step.do} {step.member}"
         case steps.AcceptNotice():
-            stage.accept_notice()
-            return "the notice about two levels is accepted"
+            stage.accept_notice(step.kind)
+            return f"the notice about {step.kind} is accepted"
         case steps.Waiver():
-            stage.waive(superadmin, levels=step.levels, reason=step.reason, days=step.days)
-            return f"the platform allows {step.levels} levels for {step.days} days"
+            stage.waive(superadmin, step)
+            what = f"{step.levels} levels" if step.kind == "levels" else step.kind
+            return f"the platform allows {what} for {step.days} days"
         case steps.SetTiers() | steps.SetPlan():
-            stage.console.choose(step.do.removeprefix("set_"), step)
+            stage.choose(step.do.removeprefix("set_"), step, in_hours=step.in_hours)
             return f"the brand chooses {step.plugin}"
+        case steps.SetSettlement():
+            stage.settle_by(step)
+            return f"the brand settles by {step.trigger}"
         case _:
             raise AssertionError(step)
 
@@ -177,7 +175,3 @@ def _govern(stage: Stage, step: steps.BaseStep, *, superadmin: Superadmin) -> st
 def _span(step: steps.Advance) -> str:
     counts = {unit: getattr(step, unit) for unit in ("days", "hours", "minutes", "seconds")}
     return ", ".join(f"{n} {unit if n > 1 else unit[:-1]}" for unit, n in counts.items() if n)
-
-
-def _hex(identifier: str) -> str:
-    return identifier.replace("-", "")

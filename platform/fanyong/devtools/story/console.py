@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fanyong.devtools.story.doors import Door, Place, Refused, Transient, patiently
-from fanyong.devtools.story.parts import Chosen
+from fanyong.devtools.story.parts import Chosen, WaiverTerms
 
 _BEIJING = timezone(timedelta(hours=8))
 _BRAND_LINK = re.compile(r"/superadmin/brands/([0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})")
@@ -85,6 +85,28 @@ class Console(Forms):
         settings = json.dumps(chosen.settings, ensure_ascii=False)
         self.submit(f"/console/{what}", {"plugin": chosen.plugin, "settings_json": settings})
 
+    def schedule(self, what: str, chosen: Chosen, *, moment: datetime) -> None:
+        """Let `tiers` or a `plan` come into force by itself at a moment of the brand's clock."""
+        settings = json.dumps(chosen.settings, ensure_ascii=False)
+        fields = {"plugin": chosen.plugin, "settings_json": settings}
+
+        def draft(_attempt: int) -> str:
+            # A draft that an earlier try left behind is never in force and does no harm.
+            path = f"/console/{what}/drafts"
+            return str(self._door.submit(path, fields, page=f"/console/{what}/new").headers["location"])
+
+        version = patiently(draft, what=f"POST {self.place.host}/console/{what}/drafts")
+        at = moment.astimezone(_BEIJING).replace(tzinfo=None).isoformat(timespec="seconds")
+        self.submit(f"{version}/schedule", {"effective_at": at}, page=version, done_before=("wrong_version_state",))
+
+    def month_to_post(self) -> str:
+        """Return the oldest month whose rewards wait for somebody to look at them; raises Refused without one."""
+        told = json.loads(self.read("/console/rewards", accept="application/json"))["months"]
+        waiting = sorted(month["month"] for month in told if month["state"] == "computed")
+        if not waiting:
+            raise Refused("nothing_to_post", "no month that is over has rewards to be posted")
+        return str(waiting[0])
+
     def check_ledger(self) -> dict[str, Any]:
         """Have the invariants of the brand's books proved now."""
 
@@ -103,12 +125,13 @@ class Superadmin(Forms):
     def __init__(self, place: Place) -> None:
         super().__init__(place, login_page="/superadmin/login")
 
-    def grant_waiver(self, subdomain: str, *, levels: int, reason: str, days: int, offset_seconds: int) -> None:
-        """Let a brand pay more levels for so many days of its own clock."""
-        ends = datetime.now(UTC) + timedelta(days=days, seconds=offset_seconds)
+    def grant_waiver(self, subdomain: str, waiver: WaiverTerms, *, offset_seconds: int) -> None:
+        """Let a brand do more than the policy allows for so many days of its own clock."""
+        ends = datetime.now(UTC) + timedelta(days=waiver.days, seconds=offset_seconds)
         fields = {
-            "levels": str(levels),
-            "reason": reason,
+            "kind": waiver.kind,
+            "levels": str(waiver.levels) if waiver.kind == "levels" else "",
+            "reason": waiver.reason,
             "ends_on": ends.astimezone(_BEIJING).date().isoformat(),
         }
         brand = self._brand_page(subdomain)

@@ -11,7 +11,7 @@ from fanyong.devtools.story.steps import FIGURES, AwardExpectation, Expect
 
 #: By these an expected award finds the award it means; the others are then compared.
 _NAMES = ("sku", "beneficiary", "level", "kind", "rule")
-_SHOWN = ("sku", "level", "kind", "rule", "base_fen", "rate_bp", "amount_fen", "reversed_fen")
+_SHOWN = ("sku", "level", "kind", "rule", "base_fen", "rate_bp", "amount_fen", "reversed_fen", "held")
 
 
 class Unmet(Exception):
@@ -41,6 +41,9 @@ def awards_by_order(stage: Stage) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for member in filter(stage.shop.knows, stage.members):
         for award in stage.awards_of(member):
+            if award["order_number"] is None:
+                # A reward of a month is of no order.
+                continue
             values = {name: award[name] for name in _SHOWN}
             found[award["order_number"]].append({"position": award["position"], "beneficiary": member, **values})
     for awards in found.values():

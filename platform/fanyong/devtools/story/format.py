@@ -6,16 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fanyong.devtools.story.parts import Chosen, Key, Part, Text
+from fanyong.devtools.story.parts import Chosen, Key, Part, SettlementRules, Text
 from fanyong.devtools.story.steps import Step
 
 DEFAULT_STOCK = 1_000
-
-
-class SettlementRules(Part):
-    """When commissions become the promoters' own: so many days after the goods were received."""
-
-    window_days: Annotated[int, Field(ge=0, le=365)] = 7
 
 
 class WithdrawalLimits(Part):
@@ -26,9 +20,13 @@ class WithdrawalLimits(Part):
 
 
 class Compliance(Part):
-    """How many levels the brand may pay: 2 accepts the notice, 3 asks the platform for a waiver."""
+    """What the brand may reward. Levels: 2 accepts the notice, 3 asks the platform for a waiver. Team rewards: by a
+    waiver. Purchases before somebody may earn, above what needs nothing: by the other notice, or by a waiver.
+    """
 
     levels: Literal[1, 2, 3] = 1
+    team: bool = False
+    entry: Literal["none", "notice", "waiver"] = "none"
     waiver_reason: Text = "waiver"
     waiver_days: Annotated[int, Field(ge=1, le=3650)] = 365
 
@@ -55,6 +53,10 @@ class Product(Part):
     price_fen: Annotated[int, Field(ge=1, le=100_000_000)]
     stock: Annotated[int, Field(ge=0, le=1_000_000)] = DEFAULT_STOCK
     category: Annotated[str, Field(max_length=64)] = ""
+    product_code: Annotated[str, Field(max_length=64)] = ""
+    cost_fen: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    tax_bp: Annotated[int, Field(ge=0, le=10_000)] = 0
+    commission_base_fen: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
 
 
 class StoryMember(Part):

@@ -48,7 +48,7 @@ def _order(stage: Stage, name: str, *, awards: list[dict[str, Any]]) -> dict[str
         own = [award for award in awards if award["position"] == line["position"]]
         lines.append(
             {field: line[field] for field in ("sku", "quantity", "paid_fen", "refunded_quantity", "refunded_fen")}
-            | {"awards": [{k: v for k, v in award.items() if k not in ("position", "sku")} for award in own]}
+            | {"awards": [{k: v for k, v in award.items() if k not in ("position", "sku", "held")} for award in own]}
         )
     return {"member": stage.orders[name].buyer, **{field: order[field] for field in money}, "lines": lines}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.fields import FieldInfo
@@ -45,3 +45,33 @@ class Chosen(Part):
 
     plugin: Key
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class WaiverTerms(Part):
+    """What the platform allows a brand beyond its policy, why, and for how many days of the brand's clock."""
+
+    kind: Literal["levels", "team", "entry"] = "levels"
+    levels: Literal[2, 3] = 3
+    reason: Text = "waiver"
+    days: Annotated[int, Field(ge=1, le=3_650)] = 365
+
+
+class SettlementRules(Part):
+    """When commissions become the promoters' own, and when an order counts as received by itself."""
+
+    trigger: Literal["window", "receipt", "working_days", "cycle"] = "window"
+    window_days: Annotated[int, Field(ge=0, le=365)] = 7
+    working_days: Annotated[int, Field(ge=1, le=60)] = 1
+    cycle: Literal["month", "week"] = "month"
+    month_days: Annotated[list[Annotated[int, Field(ge=1, le=31)]], Field(min_length=1, max_length=31)] = [15]
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    auto_receive_days: Annotated[int, Field(ge=1, le=90)] | None = None
+
+    def fields(self) -> dict[str, str]:
+        """Return the rules as the console's form takes them."""
+        names = ("trigger", "window_days", "working_days", "cycle", "weekday")
+        days = "" if self.auto_receive_days is None else str(self.auto_receive_days)
+        return {name: str(getattr(self, name)) for name in names} | {
+            "month_days": ", ".join(map(str, self.month_days)),
+            "auto_receive_days": days,
+        }

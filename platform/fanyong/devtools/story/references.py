@@ -64,8 +64,10 @@ class _Checker:
                 self._check_share(path, step, known)
             case steps.Order():
                 self._check_order(path, step, known)
-            case steps.Refund():
+            case steps.Refund() | steps.RecordRefund():
                 self._check_refund(path, step, known)
+            case steps.Exchange():
+                self._check_exchange(path, step, known)
             case steps.Withdraw() if step.expect_error is None:
                 self._name(f"{path}.as", step.name, known.withdrawals)
             case steps.Expect():
@@ -89,7 +91,17 @@ class _Checker:
         elif step.name is not None:
             known.orders[step.name] = skus
 
-    def _check_refund(self, path: str, step: steps.Refund, known: _Known) -> None:
+    def _check_exchange(self, path: str, step: steps.Exchange, known: _Known) -> None:
+        self._among(f"{path}.sku", step.sku, known.orders.get(step.order, []), f"product of order {step.order!r}")
+        if step.expect_error is not None:
+            return
+        self._among(f"{path}.for_sku", step.for_sku, known.skus, "product")
+        if step.name is not None and step.name in known.orders:
+            self._say(f"{path}.as", f"{step.name!r} is the name of an earlier order")
+        elif step.name is not None:
+            known.orders[step.name] = [step.for_sku]
+
+    def _check_refund(self, path: str, step: steps.Refund | steps.RecordRefund, known: _Known) -> None:
         skus = known.orders.get(step.order)
         if skus is None:
             return

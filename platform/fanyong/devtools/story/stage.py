@@ -8,11 +8,13 @@ import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from fanyong.devtools.story.console import Console, SubdomainTaken, Superadmin, sign_up
 from fanyong.devtools.story.doors import Place, Refused, Unreachable
 from fanyong.devtools.story.format import Brand, Product, Story
+from fanyong.devtools.story.parts import Chosen, SettlementRules, WaiverTerms
 from fanyong.devtools.story.sandbox import Sandbox
 from fanyong.devtools.story.shop import Shop
 
@@ -100,38 +102,54 @@ class Stage:
     def set_up(self, superadmin: Superadmin) -> None:
         """Give the brand its rules and its products, as the file says."""
         brand, console = self.brand, self.console
-        days = {"window_days": str(brand.settlement.window_days)}
-        console.submit("/console/settings/settlement", days, page="/console/settings")
+        self.settle_by(brand.settlement)
         limits = brand.withdrawal
         amounts = {
-            "minimum": plain_yuan(limits.minimum_fen),
-            "auto_approve_below": plain_yuan(limits.auto_approve_below_fen),
+            "minimum_fen": plain_yuan(limits.minimum_fen),
+            "auto_approve_below_fen": plain_yuan(limits.auto_approve_below_fen),
         }
         console.submit("/console/settings/withdrawal", amounts, page="/console/settings")
         if brand.tiers is not None:
             console.choose("tiers", brand.tiers)
-        if brand.compliance.levels == 2:
-            self.accept_notice()
-        if brand.compliance.levels == 3:
-            self.waive(superadmin, levels=3, reason=brand.compliance.waiver_reason, days=brand.compliance.waiver_days)
+        self._comply(superadmin)
         if brand.plan is not None:
             console.choose("plan", brand.plan)
         for product in self.products:
             self._offer_product(product)
 
-    def accept_notice(self) -> None:
-        """Accept the notice about two levels."""
-        self.console.submit("/console/compliance/accept-notice", {}, page="/console/plan")
+    def settle_by(self, rules: SettlementRules) -> None:
+        """Choose when commissions are released."""
+        self.console.submit("/console/settings/settlement", rules.fields(), page="/console/settings")
 
-    def waive(self, superadmin: Superadmin, *, levels: int, reason: str, days: int) -> None:
-        """Have the platform allow more levels."""
-        superadmin.grant_waiver(
-            self.place.host.partition(".")[0],
-            levels=levels,
-            reason=reason,
-            days=days,
-            offset_seconds=self.offset_seconds,
-        )
+    def accept_notice(self, kind: str) -> None:
+        """Accept the notice about two levels, or the one about entry."""
+        self.console.submit("/console/compliance/accept-notice", {"kind": kind}, page="/console/compliance")
+
+    def waive(self, superadmin: Superadmin, waiver: WaiverTerms) -> None:
+        """Have the platform allow more."""
+        superadmin.grant_waiver(self.place.host.partition(".")[0], waiver, offset_seconds=self.offset_seconds)
+
+    def choose(self, what: str, chosen: Chosen, *, in_hours: int | None) -> None:
+        """Choose tiers or plan now, or schedule them by the brand's clock."""
+        if in_hours is None:
+            self.console.choose(what, chosen)
+            return
+        moment = datetime.now(UTC) + timedelta(hours=in_hours, seconds=self.offset_seconds)
+        self.console.schedule(what, chosen, moment=moment)
+
+    def _comply(self, superadmin: Superadmin) -> None:
+        wanted = self.brand.compliance
+        if wanted.levels == 2:
+            self.accept_notice("levels")
+        if wanted.entry == "notice":
+            self.accept_notice("entry")
+        kinds: list[Literal["levels", "team", "entry"]] = []
+        kinds += ["levels"] if wanted.levels == 3 else []
+        kinds += ["team"] if wanted.team else []
+        kinds += ["entry"] if wanted.entry == "waiver" else []
+        for kind in kinds:
+            waiver = WaiverTerms(kind=kind, reason=wanted.waiver_reason, days=wanted.waiver_days)
+            self.waive(superadmin, waiver)
 
     def advance(self, seconds: int) -> None:
         """Move the clock of the brand, and with it its merchant's, to a new offset."""
@@ -223,6 +241,10 @@ class Stage:
             "sku": product.sku,
             "name": product.name,
             "category": product.category,
+            "product_code": product.product_code,
+            "cost": "" if product.cost_fen is None else plain_yuan(product.cost_fen),
+            "tax": plain_yuan(product.tax_bp),
+            "commission_base": "" if product.commission_base_fen is None else plain_yuan(product.commission_base_fen),
             "description": "",
             "price": plain_yuan(product.price_fen),
             "stock": str(product.stock),

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
-from fanyong.devtools.story.parts import AboveZero, Chosen, Fen, Key, Part, Pieces, Text
+from fanyong.devtools.story.parts import AboveZero, Chosen, Fen, Key, Part, Pieces, SettlementRules, Text, WaiverTerms
 
 FIGURES = (
     "estimated_fen",
@@ -18,7 +18,7 @@ FIGURES = (
     "debt_fen",
 )
 ORDER_STATES = ("created", "paid", "shipped", "received", "closed")
-WITHDRAWAL_STATES = ("requested", "approved", "rejected", "paid", "failed")
+WITHDRAWAL_STATES = ("requested", "held", "approved", "rejected", "paid", "failed")
 
 
 class BaseStep(Part):
@@ -67,6 +67,7 @@ class Order(MemberStep):
     lines: Annotated[list[Quantity], Field(min_length=1, max_length=100)]
     coupon_fen: Fen = 0
     freight_fen: Fen = 0
+    region: Annotated[str, Field(max_length=6)] | None = None
     via_share: Key | None = None
 
 
@@ -102,18 +103,30 @@ class Receive(OrderStep):
     do: Literal["receive"]
 
 
-class RefundLine(Part):
-    """What a refund covers of one line; no quantity means all that is left of it."""
+class LineOfOrder(Part):
+    """A line of an order, by its product or by its number."""
 
     sku: Key | None = None
     line: Annotated[int, Field(ge=0, le=99)] | None = None
-    quantity: Pieces | None = None
 
     @model_validator(mode="after")
-    def _names_one_line(self) -> RefundLine:
+    def _names_one_line(self) -> LineOfOrder:
         if (self.sku is None) == (self.line is None):
             raise ValueError("name the line by its sku or by its number (line, from 0), one of the two")
         return self
+
+
+class RefundLine(LineOfOrder):
+    """What a refund covers of one line: pieces, an amount without goods, or both; neither means all that is left."""
+
+    quantity: Pieces | None = None
+    amount_fen: AboveZero | None = None
+
+
+class RecordedLine(LineOfOrder):
+    """How much of one line was given back already."""
+
+    amount_fen: AboveZero
 
 
 class Refund(OrderStep):
@@ -123,6 +136,61 @@ class Refund(OrderStep):
     lines: Annotated[list[RefundLine], Field(max_length=100)] | None = None
     freight_fen: Fen = 0
     reason: Text = "refund"
+
+
+class RecordRefund(OrderStep):
+    """The brand books a refund that happened already: at WeChat under a number, or outside of it."""
+
+    do: Literal["record_refund"]
+    lines: Annotated[list[RecordedLine], Field(max_length=100)] = Field(default_factory=list)
+    freight_fen: Fen = 0
+    number: Key | None = None
+    reason: Text = "refund"
+
+
+class Exchange(OrderStep):
+    """The brand exchanges pieces of a line for another product; `as` names the order over a difference to pay."""
+
+    do: Literal["exchange"]
+    name: Key | None = Field(default=None, validation_alias="as")
+    sku: Key
+    quantity: Pieces = 1
+    for_sku: Key
+    for_quantity: Pieces = 1
+    reason: Text = "exchange"
+
+
+class HoldStep(BaseStep):
+    """A step about the commissions of an order, or about all of a promoter's."""
+
+    order: Key | None = None
+    member: Key | None = None
+    reason: Text = "checked"
+
+    @model_validator(mode="after")
+    def _names_one_subject(self) -> HoldStep:
+        if (self.order is None) == (self.member is None):
+            raise ValueError("name an order or a member, one of the two")
+        return self
+
+
+class Hold(HoldStep):
+    """The brand keeps commissions from being released."""
+
+    do: Literal["hold"]
+
+
+class LetGo(HoldStep):
+    """The brand lets held commissions go."""
+
+    do: Literal["let_go"]
+
+
+class ReleaseEarly(OrderStep):
+    """The brand makes the commissions of a received order due now."""
+
+    do: Literal["release_early"]
+    reason: Text = "trusted"
 
 
 class Advance(BaseStep):
@@ -144,6 +212,13 @@ class Advance(BaseStep):
         if self.total_seconds == 0:
             raise ValueError("say how far: days, hours, minutes or seconds above zero")
         return self
+
+
+class CloseMonth(BaseStep):
+    """The brand posts the rewards of a month that is over: of the oldest one that waits for it, if none is named."""
+
+    do: Literal["close_month"]
+    month: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")] | None = None
 
 
 class Withdraw(MemberStep):
@@ -200,30 +275,36 @@ class Unfreeze(MemberStep):
 
 
 class AcceptNotice(BaseStep):
-    """The brand accepts the notice about two levels."""
+    """The brand accepts the notice about two levels, or the one about purchases before somebody may earn."""
 
     do: Literal["accept_notice"]
+    kind: Literal["levels", "entry"] = "levels"
 
 
-class Waiver(BaseStep):
-    """The platform allows a brand more levels for some time."""
+class Waiver(BaseStep, WaiverTerms):
+    """The platform allows a brand more for some time: levels, team rewards, or purchases before somebody may earn."""
 
     do: Literal["waiver"]
-    levels: Literal[2, 3] = 3
-    reason: Text = "waiver"
-    days: Annotated[int, Field(ge=1, le=3_650)] = 365
 
 
 class SetTiers(BaseStep, Chosen):
-    """The brand chooses its tier structure."""
+    """The brand chooses its tier structure, now or so many hours ahead."""
 
     do: Literal["set_tiers"]
+    in_hours: Annotated[int, Field(ge=1, le=8_760)] | None = None
 
 
 class SetPlan(BaseStep, Chosen):
-    """The brand chooses its commission plan."""
+    """The brand chooses its commission plan, now or so many hours ahead."""
 
     do: Literal["set_plan"]
+    in_hours: Annotated[int, Field(ge=1, le=8_760)] | None = None
+
+
+class SetSettlement(BaseStep, SettlementRules):
+    """The brand chooses when commissions of orders that are paid from now on are released."""
+
+    do: Literal["set_settlement"]
 
 
 class AwardExpectation(Part):
@@ -238,6 +319,7 @@ class AwardExpectation(Part):
     rate_bp: Fen | None = None
     amount_fen: Fen | None = None
     reversed_fen: Fen | None = None
+    held: bool | None = None
 
 
 class Expect(BaseStep):
@@ -259,7 +341,9 @@ class Expect(BaseStep):
     frozen: bool | None = None
     state: str | None = None
     goods_fen: Fen | None = None
+    self_discount_fen: Fen | None = None
     coupon_fen: Fen | None = None
+    exchange_credit_fen: Fen | None = None
     freight_fen: Fen | None = None
     total_fen: Fen | None = None
     refunded_fen: Fen | None = None
@@ -275,7 +359,9 @@ class Expect(BaseStep):
         "order": (
             "state",
             "goods_fen",
+            "self_discount_fen",
             "coupon_fen",
+            "exchange_credit_fen",
             "freight_fen",
             "total_fen",
             "refunded_fen",
@@ -332,7 +418,13 @@ AnyStep = (
     | Ship
     | Receive
     | Refund
+    | RecordRefund
+    | Exchange
+    | Hold
+    | LetGo
+    | ReleaseEarly
     | Advance
+    | CloseMonth
     | Withdraw
     | Approve
     | Reject
@@ -344,6 +436,7 @@ AnyStep = (
     | Waiver
     | SetTiers
     | SetPlan
+    | SetSettlement
     | Expect
 )
 Step = Annotated[AnyStep, Field(discriminator="do")]

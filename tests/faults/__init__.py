@@ -1,0 +1,1 @@
+"""Faults: short shop stories in which one thing goes wrong, compared with a plain model that nothing happens to."""

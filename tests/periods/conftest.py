@@ -1,0 +1,15 @@
+"""A till for each test of months that are over."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Brand
+from tests.money.parts import Till, open_till
+
+
+@pytest.fixture
+def till(app: Flask, brand: Brand) -> Till:
+    """A fresh brand's till."""
+    return open_till(app, brand.tenant)
