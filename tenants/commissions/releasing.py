@@ -17,7 +17,7 @@ from tenants.ledger.service import Release
 from tenants.settlement import service as settlement
 
 #: Buckets of one transaction; a withdrawal that comes meanwhile waits for it.
-RELEASE_CHUNK = 1_000
+RELEASE_CHUNK = 500
 
 
 def release_due() -> int:
