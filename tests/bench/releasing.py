@@ -92,10 +92,12 @@ class _Run:
 def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure]:
     """Release what is due while somebody withdraws without a pause: shared moments, and the worst case of none."""
     few = max(orders // 20, LEVELS)
-    tenant = posted.brand_with(lab, orders=orders + 2 * few + naive)
+    tenant = posted.brand_with(lab, orders=2 * (orders + few) + naive)
     with hands(lab.app, size=1) as withdrawer:
-        _make_due(lab, tenant, orders=few, moments=MOMENTS)
-        floor = _released(lab, tenant, None, _at_once)
+        _make_due(lab, tenant, orders=orders, moments=MOMENTS)
+        shared_floor = _released(lab, tenant, None, _at_once)
+        _make_due(lab, tenant, orders=few, moments=few)
+        worst_floor = _released(lab, tenant, None, _at_once)
         _make_due(lab, tenant, orders=naive, moments=naive)
         plain = _released(lab, tenant, None, _one_by_one)
         withdrawer.start("withdraw", [{"tenant": tenant.id.hex}])
@@ -112,14 +114,10 @@ def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure
         left = session().scalar(sa.select(sa.func.count()).where(ReleaseBucket.released_at.is_(None)))
     assert report.ok, report.problems
     assert left == 0
-    return _figures(shared, worst, floor=floor, plain=plain, quiet=quiet)
-
-
-def _figures(shared: _Run, worst: _Run, *, floor: _Run, plain: _Run, quiet: list[float]) -> list[Figure]:
     usual = median(quiet)
     return [
-        _speed(f"{shared.commissions:,} commissions in {shared.buckets:,} buckets", shared, floor, plain),
-        _speed(f"{worst.commissions:,} commissions, a bucket each", worst, floor, plain),
+        _speed(f"{shared.commissions:,} commissions in {shared.buckets:,} buckets", shared, shared_floor, plain),
+        _speed(f"{worst.commissions:,} commissions, a bucket each", worst, worst_floor, plain),
         Figure("release", f"a withdrawal in quiet times (median of {len(quiet):,})", usual, "ms"),
         Figure("release", "the longest one in quiet times", max(quiet), "ms", floor=usual),
         _stall("the longest one beside shared buckets", shared, usual),

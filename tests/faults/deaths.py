@@ -88,7 +88,6 @@ class KilledInEarnest(Conduct):
     def __init__(self, lab: Lab, rng: Random) -> None:
         super().__init__(lab, rng)
         self.from_phase = rng.randint(0, 5)
-        self.point = rng.choice((some_function, some_moment))(rng, 12)
         # A deed or the worker is what dies; each is as likely.
         self.of_background = rng.random() < 0.5
 
@@ -113,7 +112,8 @@ class KilledInEarnest(Conduct):
 
     def _die(self, name: str, arguments: dict[str, Any]) -> tuple[Any] | None:
         """Let a child do an operation and die of it; None when it did, its answer when the point was not passed."""
-        (told,) = self.lab.crew("mortals").at_once([request(self.lab.tenant.id, [(name, arguments)], self.point)])
+        point = self.rng.choice((some_function, some_moment, some_moment))(self.rng, 15)
+        (told,) = self.lab.crew("mortals").at_once([request(self.lab.tenant.id, [(name, arguments)], point)])
         if told["killed"]:
             self.strike()
             return None

@@ -78,6 +78,12 @@ class Lab:
             self._owner = psycopg.connect(self.dsn, autocommit=True, options=options)
         return self._owner
 
+    def forget_owner(self) -> None:
+        """Let the next use of that connection open a new one: its server has been away."""
+        if self._owner is not None:
+            self._owner.close()
+            self._owner = None
+
     def crew(self, kind: str) -> Crew:
         """Return other processes of this application, started on first use: `mortals` die, `workers` race."""
         if kind not in self._crews:
@@ -129,11 +135,7 @@ class Lab:
             for name in _WHEN_NEXT
             if name in table.columns
         ]
-        try:
-            self.owner().execute("; ".join(statements).encode())
-        except psycopg.OperationalError:
-            # The server has been away; the next connection finds it again.
-            self.owner().execute("; ".join(statements).encode())
+        self.owner().execute("; ".join(statements).encode())
 
     def moved(self) -> dict[str, tuple[str, int]]:
         """Return what really moved at WeChat: our number -> (payment, refund or transfer, fen)."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
 
 from fanyong.tenancy.database import db, session
@@ -36,6 +39,14 @@ class PostgresKilled(Struck):
     def home(cls, lab: Lab) -> Lab:
         return lab.fragile()
 
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            # The next trial needs the server, whatever became of this one.
+            self.pause()
+
     def point(self) -> Point:
         return Point("statement", self.rng.choice(("before", "after")), self.rng.randint(1, 60))
 
@@ -56,6 +67,7 @@ class PostgresKilled(Struck):
             self.lab.supervisor.tick()
             time.sleep(0.05)
         self.is_away = False
+        self.lab.forget_owner()
 
     def insist(self, name: str, arguments: dict[str, Any]) -> Any:
         answer = super().insist(name, arguments)
@@ -69,10 +81,12 @@ class PostgresKilled(Struck):
 
     def _answers(self) -> bool:
         try:
+            # Backends of the dead server serve on for a moment; only a live server takes a new connection.
+            psycopg.connect(self.lab.dsn).close()
             with self.lab.till.work():
                 session().execute(sa.select(1))
                 with db.engines[None].connect() as control:
                     control.execute(sa.select(1))
-        except sa.exc.DBAPIError:
+        except (psycopg.OperationalError, sa.exc.DBAPIError):
             return False
         return True

@@ -14,31 +14,32 @@ from tests.faults.verdict import Failure, Outcome
 
 def run_trial(lab: Lab, kind: type[Conduct], seed: int) -> Outcome:
     """Play a story with a fault; class and seed decide everything about it."""
-    lab = kind.home(lab)
     started = time.monotonic()
-    lab.begin_trial()
-    # Two sources, so that the story of a seed is the same whatever the fault draws.
-    conduct = kind(lab, Random(f"fault {seed}"))
-    world = World(lab, Random(f"story {seed}"), conduct)
+    conduct: Conduct | None = None
     failure: Failure | None = None
     try:
+        lab = kind.home(lab)
+        lab.begin_trial()
+        # Two sources, so that the story of a seed is the same whatever the fault draws.
+        conduct = kind(lab, Random(f"fault {seed}"))
+        world = World(lab, Random(f"story {seed}"), conduct)
         with conduct.trial():
             world.play()
     except Failure as error:
         failure = error
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
         failure = Failure("violation", f"{type(error).__name__}: {error}{_whence(error)}")
     return Outcome(
         kind.name,
         seed,
-        strikes=conduct.strikes,
+        strikes=conduct.strikes if conduct else 0,
         wrong=failure.wrong if failure else None,
         what=str(failure) if failure else "",
-        recovery_ms=max(conduct.recoveries, default=None),
+        recovery_ms=max(conduct.recoveries, default=None) if conduct else None,
         seconds=time.monotonic() - started,
-        notes=conduct.notes,
+        notes=conduct.notes if conduct else {},
     )
 
 
