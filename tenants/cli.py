@@ -9,6 +9,8 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from fanyong.errors import FanyongError
+from fanyong.payments.provider import ProviderError
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.directory import live_tenants
 from fanyong.tenancy.runtime import in_tenant
@@ -67,15 +69,25 @@ def verify_command(tenant: str | None, _all: bool) -> None:
 @BRAND
 @click.option("--day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The day in Beijing.")
 def reconcile_command(tenant: str | None, day: datetime) -> None:
-    """Compare a day with the provider's bills; exits with 1 when there are differences."""
-    total = 0
+    """Compare a day with the provider's bills; exits with 1 when there are differences, or a brand's did not come.
+
+    A brand whose provider fails is named, and the others are compared all the same.
+    """
+    total, failed = 0, []
     for brand in _brands(tenant):
-        with in_tenant(brand):
-            found = reconcile(day.date())
+        try:
+            with in_tenant(brand):
+                found = reconcile(day.date())
+        except (FanyongError, ProviderError) as error:
+            failed.append(brand.slug)
+            click.echo(f"{brand.slug}: not compared ({error})")
+            continue
         click.echo(f"{brand.slug}: {len(found)} differences")
         for item in found:
             click.echo(f"  {item.kind} {item.number}: {item.problem} (here {item.here_fen}, there {item.there_fen})")
         total += len(found)
+    if failed:
+        raise click.ClickException(f"{total} differences; not compared: {', '.join(failed)}")
     if total:
         raise click.ClickException(f"{total} differences")
 

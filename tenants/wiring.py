@@ -6,11 +6,11 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 
 from fanyong.events import Handler
-from fanyong.jobs.tending import Tender
-from fanyong.pluginhost.service import promote_all_due
+from fanyong.jobs.tending import Duty
+from fanyong.pluginhost.service import VERSIONS_DUE, promote_all_due
 from fanyong.superadmin import probes
-from fanyong.tenancy.database import session, unit_of_work
-from tenants.commissions import backtest, processing
+from fanyong.tenancy.database import session
+from tenants.commissions import backtest, processing, releasing
 from tenants.commissions import service as commissions
 from tenants.commissions.earned import earned_fen
 from tenants.invariants.service import check_books
@@ -27,6 +27,7 @@ from tenants.promoters import facts, sales, team, trials
 from tenants.promoters import jobs as promoter_jobs
 from tenants.promoters import service as promoters
 from tenants.promoters.models import Promoter
+from tenants.reconciliation import service as reconciliation
 from tenants.reconciliation import tasks as reconciliation_tasks
 
 SUBSCRIPTIONS: tuple[tuple[str, Handler], ...] = (
@@ -38,33 +39,23 @@ SUBSCRIPTIONS: tuple[tuple[str, Handler], ...] = (
     ("transfer.canceled", payouts.on_transfer_ended_unpaid),
 )
 
-#: Postings that are sealed together while there is other work; the sums behind figures are then made in one go.
-SEALED_TOGETHER = 100_000
-
-
-def seal_behind() -> int:
-    """Seal the books, in large portions while commission work waits, so that it is not kept waiting."""
-    with unit_of_work():
-        busy = commissions.work_is_due()
-    return sealing.seal_books(at_least=SEALED_TOGETHER if busy else 1)
-
-
-TENDERS: dict[str, Tender] = {
-    "orders": order_tasks.close_overdue,
-    "receipts": order_tasks.receive_unconfirmed,
-    "versions": promote_all_due,
-    "commissions": processing.process_portion,
-    "releases": processing.release_due,
-    "sales": sales.roll_up_teams,
-    "teams": team.count_teams,
-    "tiers": promoters.reevaluate_stale,
-    "tier_looks": promoter_jobs.look_where_asked,
-    "tier_nights": promoter_jobs.look_every_night,
-    "tier_trials": trials.run_portion,
-    "backtests": backtest.run_portion,
-    "periods": period_tasks.run_portion,
-    "reconciliation": reconciliation_tasks.reconcile_next_day,
-    "seals": seal_behind,
+#: What the background does for a brand, in this order; what follows behind the books takes turns with them.
+DUTIES: dict[str, Duty] = {
+    "commissions": Duty(processing.process_portion, commissions.WORK_DUE),
+    "releases": Duty(processing.release_due, releasing.RELEASES_DUE),
+    "versions": Duty(promote_all_due, VERSIONS_DUE),
+    "tiers": Duty(promoters.reevaluate_stale, promoters.TIERS_STALE),
+    "orders": Duty(order_tasks.close_overdue, order_tasks.ORDERS_OVERDUE),
+    "receipts": Duty(order_tasks.receive_unconfirmed, order_tasks.ORDERS_UNCONFIRMED),
+    "sales": Duty(sales.roll_up_teams, sales.TEAMS_BEHIND, behind=True),
+    "teams": Duty(team.count_teams, team.MEMBERS_UNCOUNTED, behind=True),
+    "tier_looks": Duty(promoter_jobs.look_where_asked, promoter_jobs.LOOKS_ASKED, behind=True),
+    "tier_nights": Duty(promoter_jobs.look_every_night, promoter_jobs.NIGHT_TO_DO, behind=True),
+    "tier_trials": Duty(trials.run_portion, trials.TRIAL_RUNNING, behind=True),
+    "backtests": Duty(backtest.run_portion, backtest.BACKTEST_RUNNING, behind=True),
+    "periods": Duty(period_tasks.run_portion, period_tasks.MONTHS_TO_DO, behind=True),
+    "reconciliation": Duty(reconciliation_tasks.reconcile_next_day, reconciliation.DAY_TO_COMPARE, behind=True),
+    "seals": Duty(sealing.seal_books, sealing.POSTINGS_UNSEALED, behind=True),
 }
 
 

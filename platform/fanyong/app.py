@@ -17,7 +17,7 @@ from fanyong import cli
 from fanyong.config import Settings, from_environment
 from fanyong.events import subscribe
 from fanyong.identity.web import init_identity
-from fanyong.jobs.tending import register_tender
+from fanyong.jobs.tending import Duty, register_duty
 from fanyong.payments import flows, provider, sandbox
 from fanyong.pluginhost.registry import registry
 from fanyong.signup.service import add_starter
@@ -56,8 +56,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_binding(app, settings)
     _init_database(app, settings)
     _init_extensions(app, settings)
-    _init_payments(settings)
+    # The features' duties come first: somebody looks at a phone and waits for commissions.
     _init_features()
+    _init_payments(settings)
     _init_pages(app)
     cli.init_cli(app)
     tenant_cli.init_cli(app)
@@ -113,10 +114,10 @@ def _init_payments(settings: Settings) -> None:
     provider.use_provider_factory(wechat_provider_factory(simulator_url=settings.simulator_url))
     flows.use_callback_url(settings.callback_url)
     sandbox.use_simulator(settings.simulator_url)
-    register_tender("sandbox", sandbox.open_sandbox)
-    register_tender("payments", flows.tend_payments)
-    register_tender("refunds", flows.tend_refunds)
-    register_tender("transfers", flows.tend_transfers)
+    register_duty("payments", Duty(flows.tend_payments, flows.PAYMENTS_DUE))
+    register_duty("refunds", Duty(flows.tend_refunds, flows.REFUNDS_DUE))
+    register_duty("transfers", Duty(flows.tend_transfers, flows.TRANSFERS_DUE))
+    register_duty("sandbox", Duty(sandbox.open_sandbox, sandbox.SANDBOX_MISSING))
 
 
 def _init_features() -> None:
@@ -124,8 +125,8 @@ def _init_features() -> None:
         registry.load_entry_points()
     for event_type, handler in wiring.SUBSCRIPTIONS:
         subscribe(event_type, handler)
-    for name, tender in wiring.TENDERS.items():
-        register_tender(name, tender)
+    for name, duty in wiring.DUTIES.items():
+        register_duty(name, duty)
     wiring.register_probes()
     for starter in wiring.STARTERS:
         add_starter(starter)

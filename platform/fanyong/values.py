@@ -390,9 +390,12 @@ class PayoutFile:
 
 @dataclass(frozen=True, slots=True)
 class PayoutResult:
-    """What a result file says of one payout; without an amount the file does not tell it."""
+    """What a result file says of one payout; without an amount the file does not tell it.
+
+    `returned` is a payout that was paid and came back from the payee's bank days later.
+    """
 
     number: str
-    outcome: Literal["paid", "failed", "pending"]
+    outcome: Literal["paid", "failed", "pending", "returned"]
     amount_fen: int | None = None
     reason: str = ""

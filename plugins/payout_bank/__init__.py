@@ -14,7 +14,7 @@ from fanyong.hooks import PayoutChannelPlugin, PluginKind, hookimpl
 from fanyong.values import PayoutFile, PayoutOrder, PayoutResult, PayoutTraits
 from fanyong.web.money import NotANumber, hundredths, parse_yuan
 
-Outcome = Literal["paid", "failed", "pending"]
+Outcome = Literal["paid", "failed", "pending", "returned"]
 #: No control characters, commas or quotes, and nothing that a spreadsheet takes for a formula.
 PLAIN = r'^[^\x00-\x1f=+@\-,"][^\x00-\x1f,"]*$'
 _WORDS = r"^[^\x00-\x1f]+$"
@@ -49,12 +49,21 @@ class Settings(BaseModel):
     paid_word: str = Field(default="成功", max_length=20, pattern=_WORDS, title=_l("Word for paid"))
     failed_word: str = Field(default="失败", max_length=20, pattern=_WORDS, title=_l("Word for failed"))
     pending_word: str = Field(default="处理中", max_length=20, pattern=_WORDS, title=_l("Word for not finished"))
+    returned_word: str = Field(
+        default="退票",
+        max_length=20,
+        pattern=_WORDS,
+        title=_l("Word for sent back"),
+        description=_l("The payout had arrived, and the payee's bank sent it back later."),
+    )
 
     @model_validator(mode="after")
     def _tell_apart(self) -> Self:
         columns = (self.number_column, self.amount_column, self.state_column, self.reason_column)
         words = (self.paid_word, self.failed_word, self.pending_word)
-        if len(set(columns)) < len(columns) or len(set(words)) < len(words):
+        # Some banks have one word for what failed and what came back; it then is read as failed.
+        is_taken = self.returned_word in (self.paid_word, self.pending_word)
+        if len(set(columns)) < len(columns) or len(set(words)) < len(words) or is_taken:
             raise ValueError("columns and words have to differ from each other")
         return self
 
@@ -107,7 +116,10 @@ class PayoutBank:
 
     @hookimpl
     def export_payouts(self, settings: Settings, orders: Sequence[PayoutOrder]) -> PayoutFile:
-        """Return the batch as CSV, one row a payout, amounts in yuan."""
+        """Return the batch as CSV, one row a payout, amounts in yuan.
+
+        Raises ValueError for a row that the encoding has no characters for: a wrong name would go to the bank.
+        """
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(("序号", settings.number_column, "户名", "账号", "开户行", settings.amount_column, "附言"))
@@ -117,7 +129,7 @@ class PayoutBank:
             writer.writerow(
                 (row, order.number, payee["name"], payee["card_number"], payee["bank"], amount, order.remark)
             )
-        return PayoutFile("payouts.csv", out.getvalue().encode(settings.encoding, errors="replace"))
+        return PayoutFile("payouts.csv", out.getvalue().encode(settings.encoding))
 
     @hookimpl
     def read_results(self, settings: Settings, content: bytes) -> Sequence[PayoutResult]:
@@ -154,6 +166,7 @@ def _cell(texts: Sequence[str], columns: dict[str, int], name: str) -> str:
 
 def _outcome(settings: Settings, word: str, *, line: int) -> Outcome:
     words: dict[str, Outcome] = {
+        settings.returned_word: "returned",
         settings.paid_word: "paid",
         settings.failed_word: "failed",
         settings.pending_word: "pending",

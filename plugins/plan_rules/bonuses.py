@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fanyong.values import OrderFacts, Person
 from plugins.plan_rules.rows import ANY_TIER
 from plugins.plan_rules.rules import Details, Rule, Sale, named
-from plugins.plan_rules.settings import Bonuses as BonusSettings
+from plugins.plan_rules.sections import Bonuses as BonusSettings
 from tenants.commissions.rounding import allocate
 
 

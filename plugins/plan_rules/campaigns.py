@@ -9,7 +9,7 @@ from datetime import datetime
 from fanyong.values import LineFacts
 from fanyong.wechat.times import BEIJING
 from plugins.plan_rules.rules import Rule
-from plugins.plan_rules.settings import Campaign
+from plugins.plan_rules.sections import Campaign
 from plugins.plan_rules.table import coming_before, goods_of
 
 

@@ -11,7 +11,8 @@ from flask_babel import gettext as _
 from fanyong.values import SettingsProblem, Tier
 from plugins.plan_rules.campaigns import in_brand_time
 from plugins.plan_rules.rows import RateRow, SelfRate, TierAmount
-from plugins.plan_rules.settings import Band, Campaign, Settings, Target
+from plugins.plan_rules.sections import Band, Campaign
+from plugins.plan_rules.settings import Settings, Target
 from plugins.plan_rules.worst import too_much
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from plugins.plan_rules.rows import ANY_TIER
 from plugins.plan_rules.rules import Details, Rule, named
-from plugins.plan_rules.settings import Band
+from plugins.plan_rules.sections import Band
 
 
 class Ladder:

@@ -8,7 +8,8 @@ from fanyong.values import PeriodFacts, PeriodPerson, PeriodProposal
 from plugins.plan_rules.ladders import Ladder
 from plugins.plan_rules.rows import ANY_TIER, FULL_BP
 from plugins.plan_rules.rules import named
-from plugins.plan_rules.settings import MonthLadder, Pool, Settings, Target
+from plugins.plan_rules.sections import MonthLadder
+from plugins.plan_rules.settings import Pool, Settings, Target
 from tenants.commissions.rounding import allocate
 
 FIGURES = {"shared": "shared_fen", "own": "own_fen", "team": "team_fen"}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fanyong.values import Person
 from plugins.plan_rules.rules import Base, Details, Rule, Sale
-from plugins.plan_rules.settings import Regions as RegionSettings
+from plugins.plan_rules.sections import Regions as RegionSettings
 from tenants.commissions.rounding import allocate
 
 Size = Literal["district", "city", "province"]

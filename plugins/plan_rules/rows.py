@@ -28,7 +28,7 @@ def tier_field() -> Any:
         max_length=32,
         title=_l("Tier"),
         description=_l("Empty: every tier without a row of its own."),
-        json_schema_extra={"choices": "tiers"},
+        json_schema_extra={"choices": "tiers", "blank": _l("All tiers")},
     )
 
 
@@ -55,6 +55,7 @@ def target_field() -> Any:
         max_length=64,
         title=_l("Which one"),
         description=_l("The name of the category, the product's code or the SKU. Empty for all goods."),
+        json_schema_extra={"blank": _l("only for one of them")},
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fanyong.values import Person
 from plugins.plan_rules.rows import ANY_TIER, ManagementRow, SameRankRow
 from plugins.plan_rules.rules import Base, Details, Rule, Sale, named
-from plugins.plan_rules.settings import Team as TeamSettings
+from plugins.plan_rules.sections import Team as TeamSettings
 
 #: What somebody earned on a line before, by level.
 Earned = dict[int, int]

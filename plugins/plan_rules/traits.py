@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fanyong.values import Caps, PlanTraits
 from plugins.plan_rules.order import MAX_LEVEL, paid_levels
-from plugins.plan_rules.settings import Bonuses, Settings
+from plugins.plan_rules.sections import Bonuses
+from plugins.plan_rules.settings import Settings
 from plugins.plan_rules.table import RateTable
 
 

@@ -10,7 +10,8 @@ from fanyong.values import SettingsProblem
 from fanyong.web.money import percent
 from plugins.plan_rules.campaigns import in_brand_time
 from plugins.plan_rules.rows import FULL_BP, ManagementRow, RateRow, SameRankRow
-from plugins.plan_rules.settings import Campaign, Settings
+from plugins.plan_rules.sections import Campaign
+from plugins.plan_rules.settings import Settings
 
 Goods = tuple[str, str]
 ALL_GOODS: Goods = ("brand", "")

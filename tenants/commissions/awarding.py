@@ -12,8 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from fanyong.ids import new_id
-from fanyong.tenancy.bulk import copy_rows, jsonb
+from fanyong.tenancy.bulk import Statement, add_rows, ask_together, in_one_trip, jsonb
+from fanyong.tenancy.clock import ASK as ASK_CLOCK
 from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.clock import remember as remember_clock
 from fanyong.tenancy.database import session
 from fanyong.values import Award, Caps, OrderFacts, Withheld
 from tenants.commissions import engine, plans, spending
@@ -47,7 +49,15 @@ _RECORD: dict[LiteralString, str] = {
     "withheld": "jsonb",
     "spending": "jsonb",
 }
-_KNOWN = sa.text("SELECT order_id, computed_at FROM order_commission WHERE order_id = ANY(:orders)")
+_KNOWN: LiteralString = "SELECT order_id, computed_at FROM order_commission WHERE order_id = ANY(%s)"
+#: From so many orders on, their awards are written before the books are locked.
+MANY = 100
+#: The records of orders that have one, and when their awards were made.
+Known = Mapping[UUID, datetime | None]
+
+
+class AwardedMeanwhile(RuntimeError):
+    """Somebody else made the awards of an order in the moment between looking and locking; the next try sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +92,65 @@ def compute(order: PaidOrder) -> Computed:
 
 
 def write(computed: Sequence[Computed]) -> None:
-    """Write the awards of orders with their postings; what was written before is left out."""
-    ledger.lock_books()
-    known: dict[UUID, datetime | None] = dict(
-        session().execute(_KNOWN, {"orders": [order.facts.order_id for order in computed]}).all()
-    )
-    new = _within_limits([order for order in computed if known.get(order.facts.order_id) is None])
+    """Write the awards of orders with their postings; what was written before is left out.
+
+    Awards are most of the writing and need no lock, so that those of many orders are written while another worker
+    still has the books. Limits over several orders are another matter: what they leave is known under the lock alone.
+    Raises AwardedMeanwhile.
+    """
+    asked: Statement = (_KNOWN, [[order.facts.order_id for order in computed]])
+    if len(computed) >= MANY and all(order.limits is None for order in computed):
+        [rows] = ask_together(asked)
+        new = _without_awards(computed, dict(rows))
+        awards = _awards_of(new)
+        insert_awards(awards)
+        known, newest = _lock_and_ask(asked)
+        if any(known.get(order.facts.order_id) for order in new):
+            raise AwardedMeanwhile
+        _record(new, awards, known=known, newest=newest)
+    else:
+        known, newest = _lock_and_ask(asked)
+        new = _within_limits(_without_awards(computed, known))
+        awards = _awards_of(new)
+        with in_one_trip(rows=max(len(awards), len(new))):
+            insert_awards(awards)
+            _record(new, awards, known=known, newest=newest)
+    for order in new:
+        if order.facts.order_id in known:
+            _complete(order, brand_now())
+
+
+def _lock_and_ask(asked: Statement) -> tuple[Known, int]:
+    """Become the one writer; return which orders have a record, and the newest position."""
+    [clock], known, [[newest]] = ledger.lock_books_and_ask((ASK_CLOCK, ()), asked, (ledger.NEWEST, ()))
+    remember_clock(clock)
+    return dict(known), newest
+
+
+def _without_awards(computed: Sequence[Computed], known: Known) -> Sequence[Computed]:
+    return [order for order in computed if known.get(order.facts.order_id) is None]
+
+
+def _awards_of(orders: Sequence[Computed]) -> list[tuple[UUID, Computed, Award]]:
+    return [(new_id(), order, award) for order in orders for award in order.result.awards]
+
+
+def _record(
+    new: Sequence[Computed], awards: Sequence[tuple[UUID, Computed, Award]], *, known: Known, newest: int
+) -> None:
+    """Post the awards of orders and note that they have been made; the caller has the books."""
     now = brand_now()
-    awards = [(new_id(), order, award) for order in new for award in order.result.awards]
-    insert_awards(awards)
     ledger.append(
         PostingKind.AWARD,
         [(award_id, award.beneficiary_id, award.amount_fen, 0) for award_id, _order, award in awards],
         debit=AccountName.COMMISSION_EXPENSE,
         credit=AccountName.ESTIMATED,
         at=now,
+        newest=newest,
     )
-    copy_rows(
-        "order_commission", _RECORD, (_order_row(order, now) for order in new if order.facts.order_id not in known)
+    add_rows(
+        "order_commission", _RECORD, [_order_row(order, now) for order in new if order.facts.order_id not in known]
     )
-    for order in new:
-        if order.facts.order_id in known:
-            _complete(order, now)
 
 
 def _within_limits(orders: Sequence[Computed]) -> Sequence[Computed]:
@@ -130,8 +177,7 @@ def _held(order: Computed, result: engine.Result, standing: Mapping[str, Any]) -
 
 def insert_awards(awards: Sequence[tuple[UUID, Computed, Award]]) -> None:
     """Write awards, all of them new."""
-    if awards:
-        copy_rows("award", _AWARD, starmap(_award_row, awards))
+    add_rows("award", _AWARD, list(starmap(_award_row, awards)))
 
 
 def _award_row(award_id: UUID, order: Computed, award: Award) -> tuple[Any, ...]:

@@ -2,22 +2,19 @@
 
 A run goes through the frozen facts of paid orders in portions, each one transaction with its figures and its cursor, so
 that it goes on after a crash where it stood. Plain rows and the compiled plan do the work; no object of an order is
-loaded. A plan with limits over several orders (a promoter's day, a budget) is held to them in the order of the
-payments, beginning with nothing spent; refunds give no room back here.
+loaded. Orders come in the order of their payments, so that a plan with limits over several orders (a promoter's day, a
+budget) is held to them as it would have been, beginning with nothing spent; refunds give no room back here.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.dialects.postgresql import insert
 
 from fanyong.compliance import service as compliance
 from fanyong.errors import FanyongError, NotFound
@@ -30,20 +27,19 @@ from fanyong.tenancy.database import session, unit_of_work
 from fanyong.values import OrderFacts
 from tenants.commissions.attribution import decode_facts
 from tenants.commissions.backtest_models import BacktestPromoter, BacktestRun
-from tenants.commissions.engine import Result
+from tenants.commissions.backtest_portion import Portion, as_allowed, counters_of, spent_to_keep, work_out
 from tenants.commissions.models import Award
-from tenants.commissions.plans import ReadyPlan, prepare
-from tenants.commissions.spending import ALL_TIME, Counters, is_limited
+from tenants.commissions.plans import prepare
+from tenants.commissions.spending import is_limited
 from tenants.members.models import Member
 
 ORDERS_A_PORTION = 2_000
+#: Whether `run_portion` has something to do.
+BACKTEST_RUNNING = "EXISTS (SELECT FROM backtest_run WHERE state = 'running')"
 MAX_RUNNING = 3
 #: Rules beyond these, the first ones met, are counted together.
 MAX_RULES = 500
 OTHER_RULES = "…"
-CAP_REASONS = frozenset({"line_cap", "order_cap", "promoter_day_cap", "budget"})
-#: Days whose limits are kept between portions: orders come nearly in the order of their payments.
-DAYS_KEPT = 3
 
 
 class TooManyBacktests(FanyongError):
@@ -56,24 +52,6 @@ class BadPeriod(FanyongError):
     code = "bad_period"
     status = 422
     message = _l("The first day has to come before the last one.")
-
-
-@dataclass(slots=True)
-class Portion:
-    """What a portion of orders comes to: by figure, by rule, by reason, and by promoter (now, then)."""
-
-    orders: int = 0
-    lines: int = 0
-    paid_fen: int = 0
-    now_fen: int = 0
-    then_fen: int = 0
-    changed: int = 0
-    capped: int = 0
-    failed: int = 0
-    failure: str = ""
-    rules: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
-    withheld: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    promoters: dict[UUID, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
 
 
 def start(row: PluginActivation, *, starts_at: datetime, ends_at: datetime, actor: str) -> BacktestRun:
@@ -162,55 +140,26 @@ def run_portion() -> int:
             _finish(run, "failed", problem=str(failure)[:500])
             return 1
         limited = is_limited(plan.caps)
-        facts = paid_orders(run.starts_at, run.ends_at, after=run.cursor, limit=ORDERS_A_PORTION, by_payment=limited)
+        facts = paid_orders(run.starts_at, run.ends_at, after=run.cursor, limit=ORDERS_A_PORTION)
         if facts:
-            counters = _counters_of(run.totals) if limited else None
+            counters = counters_of(run.totals) if limited else None
             awarded = _awarded([each.order_id for each in facts])
-            _add(run, work_out(plan, _as_allowed(facts, run.totals), awarded, counters))
+            _add(run, work_out(plan, as_allowed(facts, run.totals), awarded, counters))
             run.cursor = facts[-1].order_id
             if counters is not None:
-                run.totals = {**run.totals, "spent": _spent_to_keep(counters)}
+                run.totals = {**run.totals, "spent": spent_to_keep(counters)}
         if len(facts) < ORDERS_A_PORTION:
             _finish(run, "done")
         return len(facts) or 1
 
 
-def work_out(
-    plan: ReadyPlan,
-    orders: Sequence[OrderFacts],
-    awarded: Mapping[UUID, Mapping[UUID, int]],
-    counters: Counters | None = None,
-) -> Portion:
-    """Return what a plan makes of orders beside what was awarded for them: by order, then promoter, in fen.
-
-    `counters` are needed for a plan with limits over several orders, whose orders come as they were paid.
-    """
-    portion = Portion(orders=len(orders))
-    for facts in orders:
-        now = awarded.get(facts.order_id, {})
-        then = _settled(plan, facts, portion, counters)
-        portion.lines += len(facts.lines)
-        portion.paid_fen += facts.paid_goods_fen
-        portion.now_fen += sum(now.values())
-        portion.then_fen += sum(then.values())
-        portion.changed += then != now
-        for member_id, amount in now.items():
-            portion.promoters[member_id][0] += amount
-        for member_id, amount in then.items():
-            portion.promoters[member_id][1] += amount
-    return portion
-
-
-def paid_orders(
-    starts_at: datetime, ends_at: datetime, *, after: UUID | None, limit: int, by_payment: bool = False
-) -> list[OrderFacts]:
-    """Return what was frozen of orders paid in a time, after one of them: by their ids, or as they were paid.
+def paid_orders(starts_at: datetime, ends_at: datetime, *, after: UUID | None, limit: int) -> list[OrderFacts]:
+    """Return what was frozen of orders paid in a time, after one of them, in the order of their payments.
 
     This and `count_orders` alone know where frozen facts are kept.
     """
     parameters = {"after": after or UUID(int=0), "limit": limit, "from": starts_at, "to": ends_at}
-    query = _FACTS_BY_PAYMENT if by_payment else _FACTS
-    return [decode_facts(text) for text in session().execute(query, parameters).scalars()]
+    return [decode_facts(text) for text in session().execute(_FACTS, parameters).scalars()]
 
 
 def count_orders(starts_at: datetime, ends_at: datetime) -> int:
@@ -219,9 +168,7 @@ def count_orders(starts_at: datetime, ends_at: datetime) -> int:
 
 
 _PAID = "frozen_at >= :from AND frozen_at < :to"
-_FACTS = sa.text(f"SELECT facts FROM attribution WHERE order_id > :after AND {_PAID} ORDER BY order_id LIMIT :limit")
-# There is no index for this order: it is asked for by the few plans that need it, and never while money is posted.
-_FACTS_BY_PAYMENT = sa.text(
+_FACTS = sa.text(
     f"""
     SELECT facts FROM attribution
      WHERE {_PAID} AND (frozen_at, order_id)
@@ -232,55 +179,15 @@ _FACTS_BY_PAYMENT = sa.text(
 _COUNT = sa.text(f"SELECT count(*) FROM attribution WHERE {_PAID}")
 
 
-def _settled(plan: ReadyPlan, facts: OrderFacts, portion: Portion, counters: Counters | None) -> dict[UUID, int]:
-    """Return what a plan gives whom for an order, and count by what rule and why not; a failure gives nothing."""
-    try:
-        result: Result = plan.ask(facts)
-    except PluginFailed as failure:
-        portion.failed += 1
-        portion.failure = portion.failure or str(failure)[:500]
-        return {}
-    if counters is not None:
-        result, _standing = counters.hold(facts, result, caps=plan.caps, version_id=plan.version_id)
-    then: dict[UUID, int] = defaultdict(int)
-    capped = False
-    for award in result.awards:
-        then[award.beneficiary_id] += award.amount_fen
-        told = portion.rules[award.rule]
-        told[0] += 1
-        told[1] += award.amount_fen
-        capped = capped or "caps" in award.details
-    for item in result.withheld:
-        portion.withheld[item.reason] += 1
-        capped = capped or item.reason in CAP_REASONS
-    portion.capped += capped
-    return dict(then)
-
-
-def _counters_of(totals: Mapping[str, Any]) -> Counters:
-    return Counters({(UUID(scope), period): fen for scope, period, fen in totals.get("spent", ())})
-
-
-def _spent_to_keep(counters: Counters) -> list[list[Any]]:
-    """Return what was spent, without the days and months that no order to come is of."""
-    spent = counters.spent
-    kept = {
-        period
-        for kind in "dm"
-        for period in sorted({period for _scope, period in spent if period.startswith(f"{kind}:")})[-DAYS_KEPT:]
-    }
-    return [[scope.hex, period, fen] for (scope, period), fen in spent.items() if period in kept or period == ALL_TIME]
-
-
-def _as_allowed(orders: Sequence[OrderFacts], totals: Mapping[str, Any]) -> list[OrderFacts]:
-    """Return orders as they would be frozen with what the brand may reward since the back-test was asked for."""
-    levels, team = totals["levels_allowed"], totals["team_allowed"]
-    return [
-        facts
-        if (facts.levels_allowed, facts.team_allowed) == (levels, team)
-        else replace(facts, levels_allowed=levels, team_allowed=team)
-        for facts in orders
-    ]
+#: One statement for all promoters of a portion: row by row it took as long as everything else together.
+_ADD_PROMOTERS = sa.text(
+    """
+    INSERT INTO backtest_promoter AS p (run_id, member_id, now_fen, then_fen)
+    SELECT CAST(:run AS uuid), * FROM unnest(CAST(:members AS uuid[]), CAST(:now AS bigint[]), CAST(:then AS bigint[]))
+    ON CONFLICT (run_id, member_id) DO UPDATE
+       SET now_fen = p.now_fen + excluded.now_fen, then_fen = p.then_fen + excluded.then_fen
+    """
+)
 
 
 def _awarded(order_ids: Sequence[UUID]) -> dict[UUID, dict[UUID, int]]:
@@ -311,22 +218,14 @@ def _add(run: BacktestRun, portion: Portion) -> None:
         withheld[reason] = withheld.get(reason, 0) + count
     run.totals = {**totals, "rules": rules, "withheld": withheld}
     run.orders_done += portion.orders
-    rows = [
-        {"run_id": run.id, "member_id": member_id, "now_fen": now, "then_fen": then}
-        for member_id, (now, then) in sorted(portion.promoters.items())
-    ]
-    if rows:
-        session().execute(_ADD_PROMOTERS, rows)
-
-
-_INSERT = insert(BacktestPromoter.__table__)  # type: ignore[arg-type]
-_ADD_PROMOTERS = _INSERT.on_conflict_do_update(
-    index_elements=["run_id", "member_id"],
-    set_={
-        "now_fen": BacktestPromoter.now_fen + _INSERT.excluded.now_fen,
-        "then_fen": BacktestPromoter.then_fen + _INSERT.excluded.then_fen,
-    },
-)
+    changes = sorted(portion.promoters.items())
+    values = {
+        "run": run.id,
+        "members": [member_id for member_id, _change in changes],
+        "now": [now for _member_id, (now, _then) in changes],
+        "then": [then for _member_id, (_now, then) in changes],
+    }
+    session().execute(_ADD_PROMOTERS, values)
 
 
 def _snapshot(run: BacktestRun) -> PluginActivation:

@@ -23,6 +23,7 @@ class Attribution(TenantBase):
     """What was frozen when an order was paid: who earns by which rules. Never changed."""
 
     __tablename__ = "attribution"
+    __table_args__ = (sa.Index("ix_attribution_frozen_at_order_id", "frozen_at", "order_id"),)
 
     order_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     #: None where the brand had no plan.

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 
 from fanyong.pluginhost import service as plugins
@@ -83,7 +84,7 @@ def process_portion(*, limit: int = PORTION) -> int:
     """Work up to `limit` inbox rows off, the oldest first; returns how many."""
     try:
         return _work_off(_together, limit)
-    except sa.exc.OperationalError:
+    except (sa.exc.OperationalError, psycopg.OperationalError):
         # The server is away, or somebody else was faster: the next call finds everything as it was.
         raise
     except Exception:
@@ -136,7 +137,7 @@ def _one_by_one(portion: _Portion) -> None:
         try:
             with session().begin_nested():
                 _book([compute(work)] if work.kind == "paid" else [], [work])
-        except sa.exc.OperationalError:
+        except (sa.exc.OperationalError, psycopg.OperationalError):
             raise
         except Exception as error:
             log.warning("work %s of order %s failed: %s", work.kind, work.order_id, error)

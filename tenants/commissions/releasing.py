@@ -18,6 +18,10 @@ from tenants.settlement import service as settlement
 
 #: Buckets of one transaction. A withdrawal that comes meanwhile waits for it, so it is small rather than fastest.
 RELEASE_CHUNK = 400
+#: Whether `release_due` has something to do.
+RELEASES_DUE = """
+    EXISTS (SELECT FROM release_bucket b WHERE b.released_at IS NULL AND b.due_at <= clock.brand_now
+               AND NOT EXISTS (SELECT FROM release_hold h WHERE h.member_id = b.owner_id AND h.lifted_at IS NULL))"""
 
 
 def release_due() -> int:

@@ -6,14 +6,13 @@ transaction, `processing` works the rows off. Nothing here knows orders; facts a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from fanyong.compliance import service as compliance
 from fanyong.ids import new_id
@@ -21,17 +20,18 @@ from fanyong.jobs.wake import request_wake
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.models import PluginActivation
 from fanyong.pluginhost.registry import PluginFailed, registry
-from fanyong.tenancy.clock import brand_now
+from fanyong.tenancy.clock import BRAND_NOW
 from fanyong.tenancy.database import TenantBase, session
 from fanyong.values import OrderFacts
 from tenants.commissions.attribution import attribution_of, decode_facts, encode_facts, facts_of
 from tenants.commissions.courses import Course, awards_of_member, courses_of
 from tenants.commissions.holding import hold_release
-from tenants.commissions.models import Attribution, Award, AwardReversal, CommissionWork, OrderCommission
+from tenants.commissions.models import Award, AwardReversal, CommissionWork, OrderCommission
 from tenants.ledger.board import leader_board, rank_of
 from tenants.promoters import service as promoters
 
 __all__ = [
+    "WORK_DUE",
     "Course",
     "RefundedLine",
     "activate_plan",
@@ -57,17 +57,23 @@ __all__ = [
     "remaining_of",
     "retry_failing_work",
     "reversals_of",
-    "work_is_due",
 ]
 
 
-#: Values travel as parameters, so that the statements are compiled once.
-_FROZEN = tuple(column.name for column in Attribution.__table__.columns)
-_FREEZE = (
-    insert(TenantBase.metadata.tables[Attribution.__tablename__])
-    .on_conflict_do_nothing()
-    .returning(Attribution.order_id)
+#: Whether the inbox may have something that can be worked off.
+WORK_DUE = "EXISTS (SELECT FROM commission_work WHERE next_try_at <= clock_timestamp())"
+#: Freezes an order and queues its awards, both or neither, and only the first time.
+_FREEZE = sa.text(
+    f"""
+    WITH frozen AS (
+        INSERT INTO attribution (order_id, plan_version_id, policy, facts, frozen_at)
+        VALUES (:order_id, CAST(:plan_version_id AS uuid), :policy, :facts, {BRAND_NOW})
+        ON CONFLICT DO NOTHING RETURNING order_id
+    )
+    INSERT INTO commission_work (id, kind, order_id) SELECT :work_id, 'paid', order_id FROM frozen RETURNING id
+    """
 )
+#: Values travel as parameters, so that the statement is compiled once.
 _QUEUE = sa.insert(TenantBase.metadata.tables[CommissionWork.__tablename__])
 
 
@@ -110,15 +116,15 @@ def current_plan_version_id(*, at: datetime | None = None) -> UUID | None:
 
 def queue_paid(facts: OrderFacts, *, plan_version_id: UUID | None, policy: str = "") -> None:
     """Freeze `facts` and the plan version of an order that was paid, and queue its awards; the second time nothing."""
-    row = Attribution(
-        order_id=facts.order_id,
-        plan_version_id=plan_version_id,
-        policy=policy,
-        facts=encode_facts(facts),
-        frozen_at=brand_now(),
-    )
-    if session().scalar(_FREEZE, {column: getattr(row, column) for column in _FROZEN}):
-        _queue("paid", facts.order_id)
+    values = {
+        "order_id": facts.order_id,
+        "plan_version_id": plan_version_id,
+        "policy": policy,
+        "facts": encode_facts(facts),
+        "work_id": new_id(),
+    }
+    if session().scalar(_FREEZE, values):
+        request_wake()
 
 
 def queue_received(order_id: UUID, *, due_at: datetime) -> None:
@@ -182,15 +188,21 @@ def commission_of_order(order_id: UUID) -> OrderCommission | None:
     return session().get(OrderCommission, order_id, populate_existing=True)
 
 
+def withheld_of_orders(order_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Return what plans proposed of orders and nobody got, by line: who, which level and rule, and the reason."""
+    query = sa.select(OrderCommission.withheld).where(
+        OrderCommission.order_id.in_(list(order_ids)), OrderCommission.withheld.is_not(None)
+    )
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    for items in session().scalars(query):
+        for item in items or ():
+            found.setdefault(UUID(item["line_id"]), []).append(item)
+    return found
+
+
 def open_work() -> int:
     """Return how many inbox rows wait, those with an error included."""
     return session().scalar(sa.select(sa.func.count()).select_from(CommissionWork)) or 0
-
-
-def work_is_due() -> bool:
-    """Return whether the inbox has something that can be worked off now."""
-    due = sa.exists().where(CommissionWork.next_try_at <= sa.func.clock_timestamp())
-    return bool(session().scalar(sa.select(due)))
 
 
 def failing_work() -> list[CommissionWork]:

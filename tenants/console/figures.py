@@ -23,8 +23,9 @@ CHART_DAYS = 14
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """Paid orders of a span of time; what was refunded of them is taken off."""
+    """Paid orders from the day `first` on; what was refunded of them is taken off."""
 
+    first: date
     orders: int
     amount_fen: int
 
@@ -43,7 +44,7 @@ def sales_since(start: datetime) -> Sales:
     net = sa.func.coalesce(sa.func.sum(Order.total_fen - Order.refunded_fen), 0)
     query = sa.select(sa.func.count(), sa.cast(net, sa.BigInteger)).where(Order.paid_at >= start)
     orders, amount_fen = session().execute(query).one()
-    return Sales(orders, amount_fen)
+    return Sales(beijing_day(start), orders, amount_fen)
 
 
 def start_of_day(now: datetime, *, days_ago: int = 0) -> datetime:

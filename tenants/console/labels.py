@@ -32,11 +32,13 @@ WITHDRAWAL: Words = {
     "paid": (_l("Paid out"), "green"),
     "rejected": (_l("Rejected"), "secondary"),
     "failed": (_l("Not delivered, returned"), "red"),
+    "returned": (_l("Returned after the payout"), "red"),
 }
 #: What came of a row of a bank's result file.
 PAYOUT_ROW: Words = {
     "paid": (_l("Paid"), "green"),
     "failed": (_l("Failed, returned"), "red"),
+    "returned": (_l("Returned after the payout"), "red"),
     "pending": (_l("Not finished at the bank"), "yellow"),
     "already": (_l("Booked before"), "secondary"),
     "unknown": (_l("Unknown number"), "red"),
@@ -93,6 +95,7 @@ POSTING: Words = {
     "fee": (_l("Fee"), "secondary"),
     "write_off": (_l("Debt written off"), "red"),
     "adjust": (_l("Corrected"), "purple"),
+    "tax_back": (_l("Tax given back"), "green"),
 }
 WITHHELD: Words = {
     "not_promoter": (_l("is not a promoter"), "secondary"),
@@ -220,6 +223,7 @@ ACTION: Words = {
     "withdrawal.approved_once": (_l("Withdrawal approved by the first of two"), "green"),
     "withdrawal.failed": (_l("Payout failed, returned"), "red"),
     "withdrawal.paid": (_l("Payout booked by hand"), "green"),
+    "withdrawal.returned": (_l("Payout came back, returned"), "red"),
     "withdrawal.released": (_l("Withdrawal no longer held"), "blue"),
     "coupon.saved": (_l("Coupon saved"), "blue"),
     "difference.assigned": (_l("Difference assigned"), "blue"),

@@ -9,14 +9,16 @@ from uuid import UUID
 
 from fanyong.payments.models import Refund
 from fanyong.tenancy.database import session
+from fanyong.web.money import hundredths
 from tenants.catalog.models import Product
 from tenants.commissions import service as commissions
-from tenants.commissions.explain import award_sentence
+from tenants.commissions.explain import award_sentence, withheld_sentence
 from tenants.commissions.models import Award
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders import exchanges, refunds
 from tenants.orders.models import Order, OrderExchange, OrderRefund
+from tenants.reconciliation.models import Difference
 from tenants.settlement import service as settlement
 
 
@@ -38,6 +40,11 @@ class WithheldRow:
     level: int
     rule: str
     reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Why, in words."""
+        return withheld_sentence(self.reason, level=self.level, rule=self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,45 @@ def money_of(order: Order) -> OrderMoney:
     )
 
 
+def money_as_json(order: Order) -> dict[str, Any]:
+    """Return an order's commissions with their explanations, and who got nothing and why."""
+    money, by_line = money_of(order), {line.id: line for line in order.lines}
+    return {
+        "order": {"id": order.id.hex, "number": order.number, "state": order.state, "total_fen": order.total_fen},
+        "computed": money.computed,
+        "awarded_fen": money.awarded_fen,
+        "kept_fen": money.kept_fen,
+        "awards": [
+            {
+                "id": row.award.id.hex,
+                "sku": by_line[line_id].sku,
+                "beneficiary_id": row.member.id.hex,
+                "nickname": row.member.nickname,
+                "kind": row.award.kind,
+                "amount_fen": row.award.amount_fen,
+                "reversed_fen": row.course.reversed_fen,
+                "state": row.course.state,
+                "explanation": {**row.award.explanation, "text": row.sentence},
+            }
+            for line_id, rows in money.awards.items()
+            for row in rows
+        ],
+        "not_given": [
+            {
+                "sku": by_line[line_id].sku,
+                "beneficiary_id": row.member.id.hex if row.member else None,
+                "nickname": row.member.nickname if row.member else None,
+                "level": row.level,
+                "rule": row.rule,
+                "reason": row.reason,
+                "text": row.sentence,
+            }
+            for line_id, rows in money.withheld.items()
+            for row in rows
+        ],
+    }
+
+
 def _withheld(items: list[dict[str, Any]], people: dict[UUID, Member]) -> dict[UUID, list[WithheldRow]]:
     rows: dict[UUID, list[WithheldRow]] = defaultdict(list)
     for item in items:
@@ -111,6 +157,38 @@ class ExchangePanel:
     def possible(self) -> bool:
         """Whether anything is left to exchange."""
         return any(self.left.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Refundable:
+    """What a refund can still cover of a line; `held` pieces are in exchanges whose difference nobody has paid yet."""
+
+    pieces: int
+    fen: int
+    held: int
+
+
+def refundable(order: Order) -> dict[UUID, Refundable]:
+    """Return what refunds can still cover, by line: nothing that another refund or an exchange counts on."""
+    found = {}
+    for line in order.lines:
+        exchanged = refunds.exchanged_of(line)
+        pieces = max(0, line.quantity - line.refunded_quantity - exchanged.held_pieces)
+        found[line.id] = Refundable(pieces, refunds.free_fen(line, exchanged), exchanged.held_pieces)
+    return found
+
+
+def from_bill(order: Order, difference: Difference) -> dict[str, str]:
+    """Return the form that records a bill's refund, filled in: its amount goes over the lines in their order."""
+    left = difference.there_fen
+    filled = {"number": difference.number, "happened_on": difference.day.isoformat()}
+    for line in order.lines:
+        part = min(left, line.paid_fen - line.refunded_fen)
+        if part > 0:
+            filled[f"amount-{line.id.hex}"], left = hundredths(part), left - part
+    if left and refunds.freight_left(order):
+        filled["freight"] = hundredths(min(left, refunds.freight_left(order)))
+    return filled
 
 
 def exchange_panel(order: Order) -> ExchangePanel:

@@ -157,15 +157,30 @@ CHECKS: dict[str, str] = {
          CROSS JOIN LATERAL (SELECT
             coalesce(sum(amount_fen) FILTER (WHERE kind = 6), 0) AS hold,
             coalesce(sum(amount_fen) FILTER (WHERE kind = 7), 0) AS paid,
-            coalesce(sum(amount_fen) FILTER (WHERE kind = 8), 0) AS returned,
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 8 AND part = 0), 0) AS returned,
+            coalesce(sum(amount_fen) FILTER (WHERE kind = 8 AND part > 0), 0) AS undone,
             coalesce(sum(amount_fen) FILTER (WHERE kind = 9), 0) AS tax,
             coalesce(sum(amount_fen) FILTER (WHERE kind = 10), 0) AS fee
             FROM posting WHERE source_id = w.id) p
+         CROSS JOIN LATERAL (SELECT w.state IN ('paid', 'returned') AS was_paid,
+            -- Of a payout that came back later, the tax that had gone to the payee before does not go again.
+            w.amount_fen - (SELECT coalesce(sum(c.amount_fen), 0) FROM tax_correction c
+                             WHERE c.withdrawal_id = w.id AND w.state = 'returned') AS back) x
          WHERE p.hold <> w.amount_fen OR w.amount_fen <> w.net_fen + w.tax_fen + w.fee_fen
-            OR (p.paid, p.tax, p.fee) <> (CASE w.state WHEN 'paid' THEN w.net_fen ELSE 0 END,
-                CASE w.state WHEN 'paid' THEN w.tax_fen ELSE 0 END, CASE w.state WHEN 'paid' THEN w.fee_fen ELSE 0 END)
-            OR p.returned <> CASE WHEN w.state IN ('rejected', 'failed') THEN w.amount_fen ELSE 0 END
+            OR (p.paid, p.tax, p.fee) <> (CASE WHEN x.was_paid THEN w.net_fen ELSE 0 END,
+                CASE WHEN x.was_paid THEN w.tax_fen ELSE 0 END, CASE WHEN x.was_paid THEN w.fee_fen ELSE 0 END)
+            OR p.returned <> CASE WHEN w.state IN ('rejected', 'failed', 'returned') THEN x.back ELSE 0 END
+            OR p.undone <> CASE w.state WHEN 'returned' THEN x.back ELSE 0 END
             OR t.amount_fen <> w.net_fen OR (w.state = 'paid') <> (t.state = 'paid')""",
+    "7 tax given back stands in the books, and was withheld before": """
+        SELECT format('correction %s', coalesce(c.id, p.source_id)) FROM tax_correction c
+          FULL JOIN (SELECT * FROM posting WHERE kind = 13) p ON p.source_id = c.id
+         WHERE (c.amount_fen, c.member_id) IS DISTINCT FROM (p.amount_fen, p.owner_id)
+        UNION ALL
+        SELECT format('withdrawal %s (%s): %s of %s given back', w.id, w.state, sum(c.amount_fen), w.tax_fen)
+          FROM tax_correction c JOIN withdrawal w ON w.id = c.withdrawal_id GROUP BY w.id
+        HAVING sum(c.amount_fen) > w.tax_fen OR w.state NOT IN ('paid', 'returned')
+            OR bool_or((c.member_id, c.tax_month) <> (w.member_id, w.tax_month))""",
     "7 every debt given up stands in the books": """
         SELECT format('write-off %s', d.id) FROM debt_write_off d
           FULL JOIN (SELECT * FROM posting WHERE kind = 11) p ON p.source_id = d.id

@@ -51,6 +51,7 @@ class PostingKind(IntEnum):
     FEE = 10
     WRITE_OFF = 11
     ADJUST = 12
+    TAX_BACK = 13
 
     @property
     def word(self) -> str:

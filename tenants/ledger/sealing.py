@@ -25,6 +25,9 @@ SEALS_AT_ONCE = 30
 #: How much of each posting's hash is kept.
 KEPT_BYTES = 16
 GENESIS = bytes(32)
+#: Whether `seal_books` has something to do.
+POSTINGS_UNSEALED = """
+    (SELECT coalesce(max(position), 0) FROM posting) > (SELECT coalesce(max(last_position), 0) FROM seal)"""
 
 _SEAL_LOCK = 3
 #: Positions are given under the books lock, which lasts until the commit: whatever is seen has nothing before it.
@@ -90,15 +93,15 @@ class Verdict:
     broken: Broken | None
 
 
-def seal_books(*, at_least: int = 1) -> int:
-    """Seal what was posted since the last seal, when it is at least so many postings; returns how many seals."""
+def seal_books() -> int:
+    """Seal what was posted since the last seal; returns how many seals."""
     with unit_of_work():
         session().execute(
             sa.select(sa.func.pg_advisory_xact_lock(_SEAL_LOCK, sa.func.hashtext(sa.func.current_schema())))
         )
         number, before, head = _last_seal()
         newest = min(_newest_position(), before + SEAL_ROWS * SEALS_AT_ONCE)
-        if newest - before < at_least:
+        if newest <= before:
             return 0
         first = before + 1
         for start in range(first, newest + 1, SEAL_ROWS):

@@ -11,18 +11,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from fanyong.tenancy.bulk import copy_rows
+from fanyong.tenancy.bulk import Statement, add_rows, ask_together
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import once_a_transaction, session
 from tenants.ledger.models import STORED_ACCOUNTS, AccountName, Balance, Posting, PostingKind
 
-#: The advisory lock (first key) of a brand's books; the second key is the brand's schema.
-_BOOKS_LOCK = 2
+#: The first key 2 is that of a brand's books; the second key is the brand's schema.
+_LOCK = "SELECT pg_advisory_xact_lock(2, hashtext(current_schema()))"
+#: The newest position; with the books locked the next one is free.
+NEWEST = "SELECT coalesce(max(position), 0) FROM posting"
 #: What makes a posting unique for ever: kind, source, part.
 Key = tuple[PostingKind, UUID, int]
 
@@ -91,8 +93,6 @@ _FIGURES = sa.text(
 _TOTALS = sa.text(
     _LEGS.format(where="", **{"and": "WHERE"}) + "SELECT account, CAST(sum(fen) AS bigint) FROM legs GROUP BY 1"
 )
-#: From so many rows on COPY is faster than one INSERT.
-COPY_FROM = 50
 _COLUMNS: dict[LiteralString, str] = {
     "position": "int8",
     "amount_fen": "int8",
@@ -168,6 +168,16 @@ def lock_books() -> None:
     once_a_transaction("books_lock", _take_lock)
 
 
+def lock_books_and_ask(*statements: Statement) -> list[list[tuple[Any, ...]]]:
+    """Become the one writer and ask what the writer before has left, in one round trip; returns each one's rows.
+
+    A statement of its own for each, because what a statement sees is decided when it begins: after the wait.
+    """
+    _locked, *answers = ask_together((_LOCK, ()), *statements)
+    once_a_transaction("books_lock", lambda: True)
+    return answers
+
+
 def post(entries: Sequence[Entry], *, at: datetime | None = None) -> set[Key]:
     """Post entries and change the stored balances with them; entries posted before are left out.
 
@@ -190,30 +200,28 @@ def append(
     debit: AccountName,
     credit: AccountName,
     at: datetime,
+    newest: int | None = None,
 ) -> None:
     """Post (source, owner, amount, part) rows of one kind that are known to be new, however many.
 
-    The accounts are not among the stored ones. A row that is there already fails the whole transaction.
+    The accounts are not among the stored ones. A row that is there already fails the whole transaction. `newest` is
+    what `NEWEST` answered, where the caller has the books locked and has asked already.
     """
     assert debit not in STORED_ACCOUNTS
     assert credit not in STORED_ACCOUNTS
     if not rows:
         return
-    lock_books()
-    if len(rows) < COPY_FROM:
-        new = post([Entry(kind, source, owner, debit, credit, fen, part) for source, owner, fen, part in rows], at=at)
-        if len(new) != len(rows):
-            raise ValueError("something that was to be posted for the first time stands in the books")
-        return
-    last = session().scalar(sa.select(sa.func.coalesce(sa.func.max(Posting.position), 0))) or 0
+    if newest is None:
+        lock_books()
+        newest = session().scalar(sa.text(NEWEST)) or 0
     numbers = (int(kind), int(debit), int(credit))
-    copy_rows(
+    add_rows(
         "posting",
         _COLUMNS,
-        (
+        [
             (position, fen, at, source, owner, *numbers, part)
-            for position, (source, owner, fen, part) in enumerate(rows, last + 1)
-        ),
+            for position, (source, owner, fen, part) in enumerate(rows, newest + 1)
+        ],
     )
 
 
@@ -335,7 +343,7 @@ def _columns(entries: list[Entry]) -> dict[str, object]:
 
 
 def _take_lock() -> bool:
-    session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, sa.func.hashtext(sa.func.current_schema()))))
+    session().execute(sa.text(_LOCK))
     return True
 
 

@@ -51,9 +51,10 @@ def draft(
         _take_off(line, line.paid_fen * rate_bp // 10_000)
     self_discount_fen = sum(line.discount_fen for line in placed)
     coupon_fen = promotions.discount(coupon_code, goods_fen=sum(values) - self_discount_fen)
-    for spread_fen in filter(None, (coupon_fen, credit_fen)):
-        for line, part_fen in zip(placed, allocate(spread_fen, [line.paid_fen for line in placed]), strict=True):
-            _take_off(line, part_fen)
+    for line, part_fen in _spread(coupon_fen, placed):
+        _take_off(line, part_fen)
+    for line, part_fen in _spread(credit_fen, placed):
+        _pay_with_goods(line, part_fen)
     freight_fen = shipping.fee(shipping_code)
     total_fen = sum(line.paid_fen for line in placed) + freight_fen
     if total_fen < 1:
@@ -110,9 +111,30 @@ def _line(position: int, product: Product, *, quantity: int) -> OrderLine:
     )
 
 
+def _spread(amount_fen: int, lines: Sequence[OrderLine]) -> list[tuple[OrderLine, int]]:
+    parts = allocate(amount_fen, [line.paid_fen for line in lines]) if amount_fen else [0] * len(lines)
+    return list(zip(lines, parts, strict=True))
+
+
 def _take_off(line: OrderLine, amount_fen: int) -> None:
     line.discount_fen += amount_fen
     line.paid_fen -= amount_fen
+
+
+def _pay_with_goods(line: OrderLine, amount_fen: int) -> None:
+    """Take off what goods given in exchange are worth, and the same share of what commissions may be taken of.
+
+    The rest of the price earned its commissions with the order that the goods came from. The base is rounded down and
+    the cost up: what is cut off stays with the brand.
+    """
+    full_fen = line.paid_fen
+    _take_off(line, amount_fen)
+    if not amount_fen:
+        return
+    if line.cost_fen is not None:
+        line.cost_fen = -(-line.cost_fen * line.paid_fen // full_fen)
+    if line.commission_base_fen is not None:
+        line.commission_base_fen = line.commission_base_fen * line.paid_fen // full_fen
 
 
 def _number(now: datetime) -> str:

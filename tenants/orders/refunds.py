@@ -256,6 +256,7 @@ def cover(
             quantity=quantities.get(line_id, 0),
             adjusted_fen=amounts.get(line_id, 0),
             exchanged=(exchanged or {}).get(line_id, NOT_EXCHANGED),
+            is_here=order.shipped_at is None,
         )
         for line_id in asked
     ]
@@ -266,14 +267,23 @@ def cover(
 
 
 def _cover_line(
-    line: OrderLine, *, quantity: int, adjusted_fen: int, exchanged: Exchanged = NOT_EXCHANGED
+    line: OrderLine,
+    *,
+    quantity: int,
+    adjusted_fen: int,
+    exchanged: Exchanged = NOT_EXCHANGED,
+    is_here: bool = False,
 ) -> OrderRefundLine:
+    """Set aside what a refund covers of a line; `is_here` where its goods have not left."""
     free_pieces = line.quantity - line.refunded_quantity - exchanged.held_pieces
     if not 0 <= quantity <= max(0, free_pieces) or adjusted_fen < 0 or quantity + adjusted_fen < 1:
         raise RefundOutOfBounds
     amount_fen = (worth_of(line, quantity=quantity, exchanged=exchanged) if quantity else 0) + adjusted_fen
     if amount_fen > free_fen(line, exchanged):
         raise RefundOutOfBounds
+    if is_here and adjusted_fen and line.refunded_fen + amount_fen == line.paid_fen:
+        # Goods that nobody pays for any more are not sent: the last of the money takes the pieces along.
+        quantity = line.quantity - line.refunded_quantity
     line.refunded_quantity += quantity
     line.refunded_fen += amount_fen
     line.adjusted_fen += adjusted_fen

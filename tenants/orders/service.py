@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -97,15 +97,43 @@ def orders_of(member_id: UUID) -> sa.Select[Order]:
     return sa.select(Order).where(Order.member_id == member_id).order_by(Order.id.desc())
 
 
-def all_orders(*, state: str = "", search: str = "") -> sa.Select[Order]:
-    """Return the query of the brand's orders, newest first, filtered by state, number or the buyer's nickname."""
+#: Which moment of an order a list goes by.
+DatedBy = Literal["created", "paid"]
+
+
+def all_orders(
+    *,
+    state: str = "",
+    search: str = "",
+    dated_by: DatedBy = "created",
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> sa.Select[Order]:
+    """Return the query of the brand's orders, newest first, filtered by state, number or the buyer's nickname.
+
+    `dated_by` says which of an order's moments has to lie from `starts_at` on and before `ends_at`.
+    """
     query = sa.select(Order).order_by(Order.id.desc())
     if state:
         query = query.where(Order.state == state)
+    at = {"created": Order.created_at, "paid": Order.paid_at}[dated_by]
+    if starts_at:
+        query = query.where(at >= starts_at)
+    if ends_at:
+        query = query.where(at < ends_at)
     if search:
         buyer = sa.exists().where(Member.id == Order.member_id, Member.nickname.icontains(search, autoescape=True))
         query = query.where(sa.or_(Order.number.icontains(search, autoescape=True), buyer))
     return query
+
+
+def sums_of(query: sa.Select[Order]) -> tuple[int, int]:
+    """Return what the orders of a query come to, in fen: their totals, and what was refunded of them."""
+    listed = query.order_by(None).subquery().c
+    total, refunded = (sa.func.coalesce(sa.func.sum(column), 0) for column in (listed.total_fen, listed.refunded_fen))
+    sums = sa.select(sa.cast(total, sa.BigInteger), sa.cast(refunded, sa.BigInteger))
+    total_fen, refunded_fen = session().execute(sums).one()
+    return total_fen, refunded_fen
 
 
 def ship(order_id: UUID, *, tracking: str = "") -> Order:
@@ -160,10 +188,10 @@ def on_payment_succeeded(intent: PaymentIntent) -> None:
         return
     if order.state != "created":
         return
-    order.state, order.paid_at = "paid", brand_now()
+    now, settlement = brand_now(), settings.load(Settlement).model_dump(mode="json")
+    order.state, order.paid_at, order.settlement = "paid", now, settlement
     plan_version_id = commissions.current_plan_version_id(at=order.paid_at)
     facts = freeze(order, paid_at=order.paid_at)
-    order.settlement = settings.load(Settlement).model_dump(mode="json")
     commissions.queue_paid(facts, plan_version_id=plan_version_id, policy=compliance.POLICY_VERSION)
     _record_sale(order, amount_fen=facts.paid_goods_fen)
     publish("order.paid", order, object_id=order.id, total_fen=order.total_fen)

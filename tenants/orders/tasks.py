@@ -6,6 +6,15 @@ from fanyong.payments import flows
 from fanyong.tenancy.database import unit_of_work
 from tenants.orders import service
 
+#: Whether `close_overdue` has something to do.
+ORDERS_OVERDUE = """
+    EXISTS (SELECT FROM "order" o WHERE o.state = 'created' AND o.expires_at <= clock.brand_now
+               AND NOT EXISTS (SELECT FROM payment_intent i
+                                WHERE i.reference_id = o.id AND i.state = 'requires_merchant_action'))"""
+#: Whether `receive_unconfirmed` has something to do.
+ORDERS_UNCONFIRMED = """
+    EXISTS (SELECT FROM "order" WHERE state = 'shipped' AND auto_receive_at <= clock.brand_now)"""
+
 
 def close_overdue() -> int:
     """Close unpaid orders whose time is over, at the provider first; returns how many."""

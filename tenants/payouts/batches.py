@@ -19,13 +19,18 @@ from fanyong.tenancy.database import session
 from fanyong.values import PayoutFile, PayoutOrder, PayoutResult
 from fanyong.wechat.times import BEIJING
 from tenants.ledger import service as ledger
+from tenants.ledger.models import Balance
 from tenants.members.models import Member
-from tenants.payouts import channels, payees, settling
+from tenants.payouts import books, channels, payees, settling
 from tenants.payouts.channels import Channel
 from tenants.payouts.errors import NothingToPay, UnknownChannel
 from tenants.payouts.models import PayeeAccount, PayoutBatch, PayoutImport, Withdrawal
+from tenants.payouts.quoting import CAME_BACK
+from tenants.promoters.models import Promoter
 
 MOST_PAYOUTS = 1_000
+#: By the state of a withdrawal, what a row may say of it that is booked already: an old file is often read again.
+SAID_BEFORE = {"paid": ("paid",), "failed": ("failed", "returned"), "returned": ("paid", "failed", "returned")}
 
 
 @dataclass
@@ -49,10 +54,15 @@ class ImportReport:
 
 
 def waiting(channel: str) -> sa.Select[Withdrawal]:
-    """Return the query of approved withdrawals of a channel that are in no batch, oldest first."""
+    """Return the query of approved withdrawals of a channel that are in no batch, oldest first.
+
+    Those of promoters who were frozen or came to owe something since are kept back until that is over.
+    """
+    frozen = sa.exists().where(Promoter.member_id == Withdrawal.member_id, Promoter.frozen_at.is_not(None))
     return (
         sa.select(Withdrawal)
         .where(Withdrawal.channel == channel, Withdrawal.state == "approved", Withdrawal.batch_id.is_(None))
+        .where(~frozen, Withdrawal.member_id.not_in(books.debts().with_only_columns(Balance.owner_id)))
         .order_by(Withdrawal.id)
     )
 
@@ -128,15 +138,16 @@ def imports_of(batch_id: UUID) -> list[PayoutImport]:
 
 
 def export(batch_id: UUID) -> PayoutFile:
-    """Return a batch's file, without payouts that failed and whose money is back in the balance.
+    """Return a batch's file, without payouts that failed or came back and whose money is back in the balance.
 
-    As long as none failed, it is the same bytes whenever it is asked for. Raises NotFound or UnknownChannel.
+    As long as there are none, it is the same bytes whenever it is asked for. Raises NotFound, UnknownChannel or
+    UnwritableFile.
     """
     batch = get_batch(batch_id)
     channel = channels.open_channel(batch.channel, batch.settings)
     month = batch.made_at.astimezone(BEIJING)
     remark = f"{month.year}年{month.month}月{channel.traits.remark}" if channel.traits.remark else ""
-    rows = session().execute(payouts_of(batch_id).where(Withdrawal.state != "failed"))
+    rows = session().execute(payouts_of(batch_id).where(Withdrawal.state.not_in(CAME_BACK)))
     orders = [
         PayoutOrder(withdrawal.payout_number, withdrawal.net_fen, payees.fields_of(payee), remark)
         for withdrawal, payee, _member in rows
@@ -183,16 +194,20 @@ def _apply(withdrawal: Withdrawal | None, result: PayoutResult, *, report: Impor
         return "amount_differs"
     if result.outcome == "pending":
         return "pending"
-    if withdrawal.state == result.outcome:
+    if result.outcome in SAID_BEFORE.get(withdrawal.state, ()):
         return "already"
-    if withdrawal.state != "approved" or result.outcome not in ("paid", "failed"):
-        report.contradicts.append(result.number)
-        return "contradicts"
-    if result.outcome == "paid":
-        settling.finish_paid(withdrawal, by=actor)
-    else:
-        settling.finish_failed(withdrawal, reason=result.reason or "failed", by=actor)
-    return result.outcome
+    match withdrawal.state, result.outcome:
+        case "approved", "paid":
+            settling.finish_paid(withdrawal, by=actor)
+            return "paid"
+        case "approved", "failed" | "returned":
+            settling.finish_failed(withdrawal, reason=result.reason or result.outcome, by=actor)
+            return "failed"
+        case "paid", "returned":
+            settling.finish_returned(withdrawal, reason=result.reason or "returned", by=actor)
+            return "returned"
+    report.contradicts.append(result.number)
+    return "contradicts"
 
 
 def _file_channel(name: str) -> Channel:

@@ -11,7 +11,7 @@ from fanyong.tenancy.database import session
 from tenants.ledger import service as ledger
 from tenants.ledger.models import AccountName, Balance, Posting, PostingKind
 from tenants.ledger.service import Entry, Release
-from tenants.payouts.models import DebtWriteOff, Withdrawal
+from tenants.payouts.models import DebtWriteOff, TaxCorrection, Withdrawal
 
 
 def hold(withdrawal: Withdrawal) -> None:
@@ -50,6 +50,33 @@ def give_back(withdrawal: Withdrawal) -> None:
     """Return the gross amount to the balance; a debt that came meanwhile is repaid out of it."""
     returned = Release(withdrawal.id, withdrawal.member_id, withdrawal.amount_fen)
     ledger.release_to_available(PostingKind.RETURN, [returned], out_of=AccountName.IN_TRANSFER)
+
+
+def take_back(withdrawal: Withdrawal, *, corrected_fen: int) -> None:
+    """Undo the payout of a withdrawal that came back later, and return its money as if it had never been paid.
+
+    Of its tax `corrected_fen` went to the payee before and does not go again.
+    """
+    parts = (
+        (AccountName.PAID, withdrawal.net_fen),
+        (AccountName.TAX_WITHHELD, withdrawal.tax_fen - corrected_fen),
+        (AccountName.FEE_INCOME, withdrawal.fee_fen),
+    )
+    ledger.post(
+        [
+            Entry(PostingKind.RETURN, withdrawal.id, withdrawal.member_id, account, AccountName.IN_TRANSFER, fen, part)
+            for part, (account, fen) in enumerate(parts, 1)
+            if fen
+        ]
+    )
+    returned = Release(withdrawal.id, withdrawal.member_id, withdrawal.amount_fen - corrected_fen)
+    ledger.release_to_available(PostingKind.RETURN, [returned], out_of=AccountName.IN_TRANSFER)
+
+
+def give_tax_back(correction: TaxCorrection) -> None:
+    """Let tax that was withheld too much become available; a debt is repaid out of it first."""
+    given = Release(correction.id, correction.member_id, correction.amount_fen)
+    ledger.release_to_available(PostingKind.TAX_BACK, [given], out_of=AccountName.TAX_WITHHELD)
 
 
 def write_off(given_up: DebtWriteOff) -> None:

@@ -12,7 +12,7 @@ from fanyong.hooks import Plugin, PluginKind
 from fanyong.pluginhost.registry import PluginFailed, UnknownPlugin, checked_sequence, parse_settings, registry
 from fanyong.tenancy import settings
 from fanyong.values import PayoutFile, PayoutOrder, PayoutResult, PayoutTraits
-from tenants.payouts.errors import LastChannel, UnknownChannel, UnreadableResults
+from tenants.payouts.errors import LastChannel, UnknownChannel, UnreadableResults, UnwritableFile
 from tenants.payouts.models import WECHAT
 
 KIND: PluginKind = "payout_channel"
@@ -58,8 +58,13 @@ class Channel:
         return model
 
     def export(self, orders: Sequence[PayoutOrder]) -> PayoutFile:
-        """Return the file for a bank; raises PluginFailed."""
-        answer = registry.call(self.name, "export_payouts", settings=self.settings, orders=tuple(orders))
+        """Return the file for a bank; raises UnwritableFile with the plugin's own words, or PluginFailed."""
+        try:
+            answer = registry.call(self.name, "export_payouts", settings=self.settings, orders=tuple(orders))
+        except PluginFailed as failure:
+            if isinstance(failure.error, ValueError):
+                raise UnwritableFile(problem=failure.reason) from failure
+            raise
         if not isinstance(answer, PayoutFile):
             raise PluginFailed(plugin=self.name, hook="export_payouts", error=TypeError("answered no file"))
         return answer

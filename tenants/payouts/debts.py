@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from fanyong.errors import NotFound
+from fanyong.errors import IdempotencyMismatch, NotFound
 from fanyong.events import publish
 from fanyong.ids import new_id
 from fanyong.tenancy.clock import brand_now
@@ -28,16 +28,25 @@ def debtors(*, search: str = "") -> sa.Select[Member, int]:
     return query.order_by(owed.c.balance_fen.desc(), Member.id)
 
 
-def write_off(member_id: UUID, *, amount_fen: int, reason: str, actor: str) -> DebtWriteOff:
-    """Give up `amount_fen` of a promoter's debt at the brand's expense.
+def write_off(member_id: UUID, *, amount_fen: int, reason: str, idempotency_key: str, actor: str) -> DebtWriteOff:
+    """Give up `amount_fen` of a promoter's debt at the brand's expense; the same key again gives nothing more up.
 
-    Raises NotFound, RejectNeedsReason, or NoDebt when less is owed: giving the same debt up twice is refused.
+    Raises NotFound, RejectNeedsReason, IdempotencyMismatch, or NoDebt when less is owed.
     """
     if session().get(Member, member_id) is None:
         raise NotFound
     if not reason.strip():
         raise RejectNeedsReason
     ledger.lock_books()
+    known = session().scalar(
+        sa.select(DebtWriteOff).where(
+            DebtWriteOff.member_id == member_id, DebtWriteOff.idempotency_key == idempotency_key
+        )
+    )
+    if known is not None:
+        if known.amount_fen != amount_fen:
+            raise IdempotencyMismatch
+        return known
     owed = books.debt_of(member_id)
     if not 0 < amount_fen <= owed:
         raise NoDebt(debt=yuan(owed))
@@ -45,6 +54,7 @@ def write_off(member_id: UUID, *, amount_fen: int, reason: str, actor: str) -> D
         id=new_id(),
         member_id=member_id,
         amount_fen=amount_fen,
+        idempotency_key=idempotency_key,
         reason=reason.strip()[:200],
         written_off_at=brand_now(),
         written_off_by=actor,

@@ -76,6 +76,20 @@ class PromoterFrozen(FanyongError):
     message = _l("Withdrawals are on hold for this account. Please contact the shop.")
 
 
+class PayeeFrozen(FanyongError):
+    code = "payee_frozen"
+    status = 409
+    message = _l("This promoter is frozen. Unfreeze the promoter first, or give the money of the withdrawal back.")
+
+
+class PayeeInDebt(FanyongError):
+    code = "payee_in_debt"
+    status = 409
+    message = _l(
+        "This promoter owes %(debt)s from refunded orders. Give the money of the withdrawal back: it repays that first."
+    )
+
+
 class RealNameMissing(FanyongError):
     code = "real_name_missing"
     status = 422
@@ -148,6 +162,12 @@ class NothingToPay(FanyongError):
     code = "nothing_to_pay"
     status = 422
     message = _l("No approved withdrawal waits for a batch.")
+
+
+class UnwritableFile(FanyongError):
+    code = "unwritable_file"
+    status = 422
+    message = _l("The file cannot be written: %(problem)s.")
 
 
 class UnreadableResults(FanyongError):

@@ -109,8 +109,14 @@ class Withdrawal(TenantBase):
         sa.CheckConstraint(
             "amount_fen = net_fen + tax_fen + fee_fen AND net_fen > 0 AND tax_fen >= 0 AND fee_fen >= 0", name="parts"
         ),
-        sa.CheckConstraint("state IN ('requested', 'held', 'approved', 'paid', 'rejected', 'failed')", name="state"),
+        sa.CheckConstraint(
+            "state IN ('requested', 'held', 'approved', 'paid', 'rejected', 'failed', 'returned')", name="state"
+        ),
         sa.CheckConstraint("first_approved_by <> decided_by OR state = 'rejected'", name="two_people"),
+        sa.CheckConstraint(
+            "(state = 'returned') = (returned_at IS NOT NULL) AND (state <> 'returned' OR transfer_id IS NULL)",
+            name="returned",
+        ),
         sa.UniqueConstraint("member_id", "idempotency_key"),
         sa.Index("ix_withdrawal_state", "state"),
         sa.Index("ix_withdrawal_member_id_requested_at", "member_id", "requested_at"),
@@ -156,7 +162,33 @@ class Withdrawal(TenantBase):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
     reason: Mapped[str | None]
+    #: When it was paid, or came back without having been paid.
     finished_at: Mapped[datetime | None]
+    #: When it was booked that the payee's bank had sent it back after it was paid, by whom, and the bank's number.
+    returned_at: Mapped[datetime | None]
+    returned_by: Mapped[str | None]
+    return_proof: Mapped[str | None]
+
+
+class TaxCorrection(TenantBase):
+    """Tax of a paid withdrawal that turned out to be too much, and went back to its payee: made once, never changed."""
+
+    __tablename__ = "tax_correction"
+    __table_args__ = (sa.CheckConstraint("amount_fen > 0", name="amount"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    member_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Member.id), index=True)
+    #: Whose tax it was, and the month that withdrawal counts into, by its first day.
+    withdrawal_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Withdrawal.id), index=True)
+    tax_month: Mapped[date] = mapped_column(sa.Date, index=True)
+    #: The withdrawal that came back, or was paid, when the surplus was found.
+    cause_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Withdrawal.id))
+    amount_fen: Mapped[int]
+    #: What the cause had become by then: `paid`, `rejected`, `failed` or `returned`.
+    cause_state: Mapped[str]
+    #: What was withheld from the withdrawal before.
+    withheld_before_fen: Mapped[int]
+    booked_at: Mapped[datetime]
 
 
 class WatchEntry(TenantBase):
@@ -186,11 +218,16 @@ class DebtWriteOff(TenantBase):
     """A debt, or part of one, that the brand gave up."""
 
     __tablename__ = "debt_write_off"
-    __table_args__ = (sa.CheckConstraint("amount_fen > 0", name="amount"),)
+    __table_args__ = (
+        sa.CheckConstraint("amount_fen > 0", name="amount"),
+        sa.UniqueConstraint("member_id", "idempotency_key"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     member_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Member.id), index=True)
     amount_fen: Mapped[int]
+    #: None for those of before there were keys.
+    idempotency_key: Mapped[str | None]
     reason: Mapped[str]
     written_off_at: Mapped[datetime]
     written_off_by: Mapped[str]

@@ -17,13 +17,13 @@ from fanyong.wechat.times import BEIJING
 from tenants.members.models import Member
 from tenants.payouts import books, errors, policies, tax
 from tenants.payouts.channels import Channel
-from tenants.payouts.models import Withdrawal
+from tenants.payouts.models import TaxCorrection, Withdrawal
 from tenants.payouts.rules import Drawn, WithdrawalRules, broken_limit, fee_of
 from tenants.payouts.tax import PayeeYear, Tax
 from tenants.promoters import service as promoters
 
 #: What came back to the balance was not withdrawn: it counts for no limit and no tax.
-CAME_BACK = ("rejected", "failed")
+CAME_BACK = ("rejected", "failed", "returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,15 @@ def problem_of(
     )
 
 
+def kept_back(member_id: UUID) -> FanyongError | None:
+    """Return why nothing may be paid to a promoter now, for whoever decides about it; None when it may."""
+    promoter = promoters.get_promoter(member_id)
+    if promoter is not None and promoter.frozen_at is not None:
+        return errors.PayeeFrozen()
+    debt = books.debt_of(member_id)
+    return errors.PayeeInDebt(debt=yuan(debt)) if debt else None
+
+
 def drawn_on(member_id: UUID, day: date) -> Drawn:
     """Return what was withdrawn on a day of the brand so far."""
     mine = Withdrawal.member_id == member_id
@@ -95,12 +104,18 @@ def drawn_on(member_id: UUID, day: date) -> Drawn:
 
 
 def drawn_in_year(member_id: UUID, year: int) -> PayeeYear:
-    """Return what a payee has drawn in a calendar year, by month of the request."""
+    """Return what a payee has drawn in a calendar year, by month of the request; tax given back is not withheld."""
+    given_back = (
+        sa.select(sa.func.coalesce(sa.func.sum(TaxCorrection.amount_fen), 0))
+        .where(TaxCorrection.withdrawal_id == Withdrawal.id)
+        .correlate(Withdrawal)
+        .scalar_subquery()
+    )
     rows = session().execute(
         sa.select(
             Withdrawal.tax_month,
             sa.cast(sa.func.sum(Withdrawal.amount_fen), sa.BigInteger),
-            sa.cast(sa.func.sum(Withdrawal.tax_fen), sa.BigInteger),
+            sa.cast(sa.func.sum(Withdrawal.tax_fen - given_back), sa.BigInteger),
         )
         .where(
             Withdrawal.member_id == member_id,

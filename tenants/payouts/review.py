@@ -42,25 +42,29 @@ def gather(
         last_release_at=books.last_release_at(member.id),
         member_since=member.joined_at,
         account_since=payee.created_at if payee else None,
-        account_promoters=_sharers(PayeeAccount.fingerprint == payee.fingerprint, PayeeAccount.member_id, member.id)
-        if payee
-        else 1,
-        device_promoters=_sharers(Withdrawal.device_id == device_id, Withdrawal.member_id, member.id)
-        if device_id
-        else 1,
         commission_fen=total,
         tied_buyers=tied,
         watched=_watched(member.id, payee, device_id),
     )
 
 
-def refreshed(facts: WithdrawalFacts, member_id: UUID) -> WithdrawalFacts:
-    """Return the facts as of now with the promoter's earlier withdrawals; with the books locked none is missing.
+def refreshed(
+    facts: WithdrawalFacts, member_id: UUID, *, payee: PayeeAccount | None, device_id: str | None
+) -> WithdrawalFacts:
+    """Return the facts as of now, with the withdrawals before this one; with the books locked none is missing.
 
     What was requested while this request waited for the books came before it, so the moment is a new one too.
     """
     now = brand_now()
-    return replace(facts, at=now, earlier=_earlier(member_id, since=now - LOOK_BACK))
+    same_account = PayeeAccount.fingerprint == payee.fingerprint if payee else None
+    same_device = Withdrawal.device_id == device_id if device_id else None
+    return replace(
+        facts,
+        at=now,
+        earlier=_earlier(member_id, since=now - LOOK_BACK),
+        account_promoters=_sharers(same_account, PayeeAccount.member_id, member_id),
+        device_promoters=_sharers(same_device, Withdrawal.member_id, member_id),
+    )
 
 
 def watch(kind: str, value: str, *, shown: str, note: str, actor: str) -> WatchEntry:
@@ -112,8 +116,10 @@ def _earlier(member_id: UUID, *, since: datetime) -> tuple[Earlier, ...]:
     return tuple(Earlier(at, fen) for at, fen in rows)
 
 
-def _sharers(same: sa.ColumnElement[bool], owner: sa.orm.InstrumentedAttribute[UUID], member_id: UUID) -> int:
+def _sharers(same: sa.ColumnElement[bool] | None, owner: sa.orm.InstrumentedAttribute[UUID], member_id: UUID) -> int:
     """Return how many promoters share something, this one included."""
+    if same is None:
+        return 1
     others = session().scalar(sa.select(sa.func.count(sa.distinct(owner))).where(same, owner != member_id))
     return 1 + (others or 0)
 

@@ -110,7 +110,7 @@ def request_withdrawal(
     problem = quoting.problem_of(member, asked, channel=chosen, real_name=real_name, has_payee_name=payee is not None)
     if problem is not None:
         raise problem
-    hits = screen(policies.screening_rules(), review.refreshed(facts, member.id))
+    hits = screen(policies.screening_rules(), review.refreshed(facts, member.id, payee=payee, device_id=device_id))
     withdrawal = _write(member, asked, chosen, payee=payee, hits=hits, real_name=real_name)
     withdrawal.idempotency_key, withdrawal.device_id = idempotency_key, device_id
     session().add(withdrawal)
@@ -126,7 +126,8 @@ def request_withdrawal(
 def approve(withdrawal_id: UUID, *, actor: str) -> Withdrawal:
     """Let a withdrawal be paid; from the brand's threshold on it takes two different people.
 
-    The first approval is recorded and changes nothing else. Raises WrongWithdrawalState, WithdrawalHeld,
+    The first approval is recorded and changes nothing else. Nothing is paid to a promoter who was frozen, or came to
+    owe something, after the request. Raises WrongWithdrawalState, WithdrawalHeld, PayeeFrozen, PayeeInDebt,
     SamePersonTwice.
     """
     withdrawal, transfer = _locked(withdrawal_id)
@@ -136,6 +137,9 @@ def approve(withdrawal_id: UUID, *, actor: str) -> Withdrawal:
         raise WithdrawalHeld
     if withdrawal.state != "requested":
         raise WrongWithdrawalState
+    problem = quoting.kept_back(withdrawal.member_id)
+    if problem is not None:
+        raise problem
     rules, now = settings.load(WithdrawalRules), brand_now()
     if withdrawal.first_approved_by == actor:
         raise SamePersonTwice(amount=yuan(rules.two_people_from_fen))

@@ -1,4 +1,7 @@
-"""The two ends of a withdrawal, whatever its channel. The caller holds the books and the withdrawal's row."""
+"""The ends of a withdrawal, whatever its channel, and a payout that came back after it.
+
+The caller of those that take a withdrawal holds the books and the withdrawal's row.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from fanyong.payments.models import Transfer
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from tenants.ledger import service as ledger
-from tenants.payouts import books, channels
+from tenants.payouts import books, channels, corrections
 from tenants.payouts.errors import PaidByProvider, ProofMissing, RejectNeedsReason, WrongWithdrawalState
 from tenants.payouts.models import Withdrawal
 
@@ -37,8 +40,27 @@ def mark_failed(withdrawal_id: UUID, *, reason: str, actor: str) -> Withdrawal:
     if not reason.strip():
         raise RejectNeedsReason
     withdrawal = _to_settle(withdrawal_id)
-    _must_be_sent(withdrawal)
+    if withdrawal.state != "approved":
+        raise WrongWithdrawalState
     finish_failed(withdrawal, reason=reason.strip()[:200], by=actor)
+    return withdrawal
+
+
+def mark_returned(withdrawal_id: UUID, *, reason: str, proof: str = "", actor: str) -> Withdrawal:
+    """Give the money of a payout back that was booked as paid and came back from the payee's bank.
+
+    Saying it again with the same number changes nothing. Raises NotFound, RejectNeedsReason, PaidByProvider, or
+    WrongWithdrawalState when it is not paid, or came back already.
+    """
+    if not reason.strip():
+        raise RejectNeedsReason
+    proof = proof.strip()[:100]
+    withdrawal = _to_settle(withdrawal_id)
+    if withdrawal.state == "returned" and (withdrawal.return_proof or "") == proof:
+        return withdrawal
+    if withdrawal.state != "paid":
+        raise WrongWithdrawalState
+    finish_returned(withdrawal, reason=reason.strip()[:200], proof=proof, by=actor)
     return withdrawal
 
 
@@ -60,6 +82,7 @@ def finish_paid(withdrawal: Withdrawal, **data: str) -> None:
     """Book that an approved withdrawal has reached its payee."""
     withdrawal.state, withdrawal.finished_at = "paid", brand_now()
     books.pay(withdrawal)
+    corrections.settle(withdrawal)
     publish("withdrawal.paid", withdrawal, object_id=withdrawal.id, amount_fen=withdrawal.amount_fen, **data)
 
 
@@ -70,10 +93,20 @@ def finish_failed(withdrawal: Withdrawal, *, reason: str, **data: str) -> None:
     publish("withdrawal.failed", withdrawal, object_id=withdrawal.id, reason=withdrawal.reason, **data)
 
 
+def finish_returned(withdrawal: Withdrawal, *, reason: str, proof: str = "", by: str) -> None:
+    """Return the money of a paid withdrawal that came back; its tax and its fee come back with it."""
+    withdrawal.state, withdrawal.reason, withdrawal.returned_at = "returned", reason, brand_now()
+    withdrawal.returned_by, withdrawal.return_proof = by, proof or None
+    books.take_back(withdrawal, corrected_fen=corrections.corrected_of(withdrawal.id))
+    corrections.settle(withdrawal)
+    publish("withdrawal.returned", withdrawal, object_id=withdrawal.id, reason=reason, by=by)
+
+
 def give_back(withdrawal: Withdrawal, *, reason: str) -> None:
     """Return the gross amount and note why."""
     withdrawal.reason, withdrawal.finished_at = reason, brand_now()
     books.give_back(withdrawal)
+    corrections.settle(withdrawal)
 
 
 def _to_settle(withdrawal_id: UUID) -> Withdrawal:

@@ -10,6 +10,7 @@ announcement 16 of 2025 (platforms and those who work on them, in force since 20
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -131,6 +132,20 @@ class Tax:
     withheld_before_fen: int
 
 
+@dataclass(frozen=True, slots=True)
+class Taxed:
+    """One withdrawal of a payee that did not come back, as far as its tax goes."""
+
+    parameters: NoTax | LabourMonthly | Cumulative
+    #: 1 to 12.
+    month: int
+    amount_fen: int
+    #: Its tax, less what was given back of it.
+    withheld_fen: int
+    #: Tax can be given back of what was paid; of the others nothing was taken yet.
+    is_paid: bool
+
+
 def tax_of(parameters: NoTax | LabourMonthly | Cumulative, year: PayeeYear, *, month: int, amount_fen: int) -> Tax:
     """Return the tax of a withdrawal of `amount_fen` in `month`, all that was drawn before it taken together."""
     match parameters:
@@ -145,6 +160,31 @@ def tax_of(parameters: NoTax | LabourMonthly | Cumulative, year: PayeeYear, *, m
             due = cumulative_tax(parameters, gross, months=month - first + 1)
             before = _between(year.withheld_fen, first, month)
     return Tax(max(0, due - before), gross, due, before)
+
+
+def surpluses(year: Sequence[Taxed]) -> list[int]:
+    """Return how much tax of each of a payee's withdrawals in a calendar year is too much, in the order of requests.
+
+    What each owes is worked out as if those that came back, which are not among them, had never been asked for. Their
+    surplus is that of the period together: what one has too little makes up for what another has too much. It is given
+    back of those that were paid, the newest first, as far as each has too much.
+    """
+    gross: dict[int, int] = defaultdict(int)
+    owed: dict[int, int] = defaultdict(int)
+    excess: list[int] = []
+    periods: dict[int, int] = defaultdict(int)
+    for one in year:
+        due = tax_of(one.parameters, PayeeYear(gross, owed), month=one.month, amount_fen=one.amount_fen).tax_fen
+        gross[one.month] += one.amount_fen
+        owed[one.month] += due
+        excess.append(one.withheld_fen - due)
+        periods[_period(one)] += one.withheld_fen - due
+    parts = [0] * len(year)
+    for at, one in reversed(list(enumerate(year))):
+        if one.is_paid:
+            parts[at] = max(0, min(excess[at], periods[_period(one)]))
+            periods[_period(one)] -= parts[at]
+    return parts
 
 
 def labour_tax(parameters: LabourMonthly, gross_fen: int) -> int:
@@ -181,6 +221,11 @@ def first_of_month(day: date) -> date:
 def parse(values: Mapping[str, Any]) -> NoTax | LabourMonthly | Cumulative:
     """Return validated parameters; raises pydantic.ValidationError."""
     return PARAMETERS.validate_python(dict(values))
+
+
+def _period(one: Taxed) -> int:
+    """Return the month that is taxed by itself, or 0 for the year in which all months are cumulated."""
+    return 0 if isinstance(one.parameters, Cumulative) else one.month
 
 
 def _between(by_month: Mapping[int, int], first: int, last: int) -> int:

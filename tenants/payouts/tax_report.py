@@ -1,6 +1,7 @@
 """Whose tax was withheld: by payee over some months, for the filing and the quarterly report.
 
-A withdrawal counts into the month of its request, and only when it was paid; what is on its way is shown apart.
+A withdrawal counts into the month of its request, and only when it was paid; what is on its way is shown apart. Tax
+that went back to a payee is what was withheld less; it counts into the month of the withdrawal it was withheld from.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import sqlalchemy as sa
 
 from fanyong.tenancy.database import session
 from tenants.members.models import Member
-from tenants.payouts.models import Withdrawal
+from tenants.payouts.models import TaxCorrection, Withdrawal
 
 MONTHS_A_QUARTER = 3
-Row = sa.Select[Member, int, int, int, int, int, int]
+Row = sa.Select[Member, int, int, int, int, int, int, int]
 
 
 def quarter_months(year: int, quarter: int) -> tuple[date, date]:
@@ -25,10 +26,23 @@ def quarter_months(year: int, quarter: int) -> tuple[date, date]:
 
 
 def by_payee(first: date, last: date, *, search: str = "") -> Row:
-    """Return the query of payees with payouts, gross, tax, fee, net, and the gross still on its way, by nickname."""
+    """Return the query of payees, by nickname, with what their payouts come to.
+
+    The columns: payouts, gross, tax, tax given back, fee, net, and the gross still on its way. Gross is tax, fee and
+    net together; what is to be paid to the tax office is tax less tax given back.
+    """
     paid, on_its_way = Withdrawal.state == "paid", Withdrawal.state.in_(("requested", "held", "approved"))
 
-    def total(column: sa.orm.InstrumentedAttribute[int], which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    given_back = (
+        sa.select(sa.func.coalesce(sa.func.sum(TaxCorrection.amount_fen), 0))
+        .where(TaxCorrection.withdrawal_id == Withdrawal.id)
+        .correlate(Withdrawal)
+        .scalar_subquery()
+    )
+
+    def total(
+        column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int], which: sa.ColumnElement[bool]
+    ) -> sa.ColumnElement[int]:
         return sa.cast(sa.func.coalesce(sa.func.sum(column).filter(which), 0), sa.BigInteger)
 
     query = (
@@ -37,6 +51,7 @@ def by_payee(first: date, last: date, *, search: str = "") -> Row:
             sa.func.count().filter(paid),
             total(Withdrawal.amount_fen, paid),
             total(Withdrawal.tax_fen, paid),
+            total(given_back, paid),
             total(Withdrawal.fee_fen, paid),
             total(Withdrawal.net_fen, paid),
             total(Withdrawal.amount_fen, on_its_way),

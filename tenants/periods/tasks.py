@@ -36,6 +36,15 @@ from tenants.periods.service import months_to_open
 #: Promoters whose rewards are posted in one transaction.
 PEOPLE_A_PORTION = 1_000
 MAX_PROBLEM = 500
+#: Whether `run_portion` has something to do: with a run, or for the month before the present one, which has none yet
+#: although the runs, or the orders, began earlier.
+MONTHS_TO_DO = """
+    EXISTS (SELECT FROM period_run WHERE state IN ('waiting', 'posting'))
+    OR to_char(clock.today - interval '1 month', 'YYYY-MM') > coalesce(
+        (SELECT max(month) FROM period_run),
+        (SELECT to_char((frozen_at AT TIME ZONE 'Asia/Shanghai') - interval '1 month', 'YYYY-MM')
+           FROM attribution ORDER BY order_id LIMIT 1),
+        '9999-12')"""
 
 _LINE: dict[LiteralString, str] = {
     "id": "uuid",

@@ -24,6 +24,8 @@ from tenants.promoters.sales_models import Sale, SalesDay
 from tenants.promoters.standing import current_structure, look_at
 
 CHUNK = 500
+#: Whether `roll_up_teams` has something to do.
+TEAMS_BEHIND = "EXISTS (SELECT FROM sale WHERE dirty)"
 #: Paid, received, orders.
 Part = tuple[int, int, int]
 

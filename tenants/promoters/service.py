@@ -113,6 +113,17 @@ def agents(regions: Mapping[UUID, str], *, paid_at: datetime) -> tuple[Person, .
     return tuple(replace(person, level=0, region=regions[person.member_id]) for person in found)
 
 
+#: Whether `reevaluate_stale` has something to do. Two ends of an index tell it, however many promoters there are.
+TIERS_STALE = """
+    EXISTS (SELECT FROM (
+        (SELECT evaluated_with FROM promoter ORDER BY evaluated_with LIMIT 1)
+        UNION ALL (SELECT evaluated_with FROM promoter ORDER BY evaluated_with DESC LIMIT 1)) AS ends
+     WHERE evaluated_with IS DISTINCT FROM
+           (SELECT id FROM plugin_activation WHERE kind = 'tier_structure' AND state = 'active'))
+    OR EXISTS (SELECT FROM plugin_activation WHERE kind = 'tier_structure' AND state = 'scheduled'
+                  AND effective_at <= clock.brand_now)"""
+
+
 def reevaluate_stale() -> int:
     """Look again at promoters whose tier was decided by an older structure; returns how many."""
     with unit_of_work():

@@ -20,6 +20,8 @@ PAGE = 25
 #: Up to here a team is counted when it is asked for; a larger one is as large as the job has counted.
 COUNTED = 1_000
 COUNT_CHUNK = 2_000
+#: Whether `count_teams` has something to do.
+MEMBERS_UNCOUNTED = "EXISTS (SELECT FROM member WHERE cardinality(ancestors) > counted_depth)"
 #: Levels that have an index of their own; deeper ones are found through all ancestors.
 NEAR_LEVELS = (1, 2, 3)
 

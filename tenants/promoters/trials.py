@@ -23,6 +23,8 @@ from tenants.promoters.models import Promoter, TierTrial, TierTrialMove
 from tenants.promoters.standing import Structure, prepare
 
 CHUNK = 500
+#: Whether `run_portion` has something to do.
+TRIAL_RUNNING = "EXISTS (SELECT FROM tier_trial WHERE state = 'running')"
 #: Older ones are deleted when a new one starts.
 KEPT = 5
 

@@ -104,10 +104,17 @@ def unclosed_by_day(days: Iterable[date]) -> dict[date, int]:
 def unclosed_by_age() -> list[int]:
     """Return how many unclosed differences are younger than 3 days, younger than 7, and older."""
     counts = [0, 0, 0]
-    for found_at in session().scalars(sa.select(Difference.found_at).where(Difference.state != "closed")):
-        days = (brand_now() - found_at).days
+    for days in ages_in_days():
         counts[0 if days < 3 else 1 if days < 7 else 2] += 1
     return counts
+
+
+def ages_in_days() -> list[int]:
+    """Return for how many whole days each unclosed difference has been known."""
+    now = brand_now()
+    return [
+        (now - at).days for at in session().scalars(sa.select(Difference.found_at).where(Difference.state != "closed"))
+    ]
 
 
 def assign(difference_id: UUID, *, email: str) -> Difference:
@@ -133,6 +140,28 @@ def close(difference_id: UUID, *, note: str, actor: str) -> Difference:
     difference.state, difference.closed_at = "closed", closed_at
     difference.closed_by, difference.note = actor, note.strip()
     return difference
+
+
+def refund_to_record(difference_id: UUID) -> Difference:
+    """Return an unclosed difference about a refund that our books do not have; raises NotFound."""
+    difference = session().get(Difference, difference_id)
+    if difference is None or not can_be_recorded(difference):
+        raise NotFound
+    return difference
+
+
+def can_be_recorded(difference: Difference) -> bool:
+    """Return whether a difference goes away when somebody records a refund of an order."""
+    return (difference.kind, difference.problem) == ("refund", "missing_here") and difference.state != "closed"
+
+
+def order_of_payment(number: str) -> UUID:
+    """Return the order that was paid under a number; raises NotFound."""
+    query = sa.select(PaymentIntent.reference_id).where(PaymentIntent.out_trade_no == number)
+    order_id: UUID | None = session().scalar(query)
+    if order_id is None:
+        raise NotFound
+    return order_id
 
 
 def behind(found: Sequence[Difference]) -> dict[UUID, UUID]:

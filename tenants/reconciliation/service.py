@@ -33,22 +33,30 @@ _MODELS: dict[Kind, tuple[Any, Any, str]] = {
     "transfer": (Transfer, Transfer.out_bill_no, "paid"),
 }
 #: One probe of an index for each day that was not compared yet, at most `BILLS_KEPT` of them.
-_NEXT_DAY = sa.text(
-    """
+_DAY_TO_COMPARE = f"""
     SELECT min(d.day)::date FROM (
         SELECT day, (day - interval '8 hours') AT TIME ZONE 'UTC' AS start
-          FROM generate_series(CAST(:first AS timestamp), CAST(:ready AS timestamp), interval '1 day') AS day
+          FROM generate_series(CAST({{ready}} AS timestamp) - interval '{BILLS_KEPT.days - 1} days',
+                               CAST({{ready}} AS timestamp), interval '1 day') AS day
     ) d LEFT JOIN reconciled_day r ON r.day = d.day::date
-     WHERE r.next_run_at <= :now
+     WHERE r.next_run_at <= {{now}}
         OR (r.day IS NULL AND (
-            d.day = CAST(:ready AS timestamp)
+            d.day = CAST({{ready}} AS timestamp)
             OR EXISTS (SELECT 1 FROM payment_intent
                         WHERE provider_at >= d.start AND provider_at < d.start + interval '1 day')
             OR EXISTS (SELECT 1 FROM refund WHERE provider_at >= d.start AND provider_at < d.start + interval '1 day')
             OR EXISTS (SELECT 1 FROM transfer
                         WHERE provider_at >= d.start AND provider_at < d.start + interval '1 day')))
     """
-)
+_NEXT_DAY = sa.text(_DAY_TO_COMPARE.format(ready=":ready", now=":now"))
+#: Whether there is a day to compare, and somebody to ask for its bill.
+DAY_TO_COMPARE = f"""
+    EXISTS (SELECT FROM merchant_account WHERE active) AND ({
+    _DAY_TO_COMPARE.format(
+        ready=f"((clock.brand_now - interval '{READY_AT.hour} hours') AT TIME ZONE 'Asia/Shanghai')::date - 1",
+        now="clock.brand_now",
+    )
+}) IS NOT NULL"""
 
 
 def store(day: date, bill: Sequence[BillRow]) -> list[Found]:
@@ -98,9 +106,7 @@ def next_day() -> date | None:
     That is a day with movements, or the newest ready one, that was never compared; or one that is to be compared
     again because its bill did not come or because it has open differences.
     """
-    ready = last_ready_day()
-    first = ready - BILLS_KEPT + timedelta(days=1)
-    day: date | None = session().scalar(_NEXT_DAY, {"first": first, "ready": ready, "now": brand_now()})
+    day: date | None = session().scalar(_NEXT_DAY, {"ready": last_ready_day(), "now": brand_now()})
     return day
 
 

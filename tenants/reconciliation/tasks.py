@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import UUID
 
 from fanyong.payments.provider import (
     ProviderBillInvalid,
@@ -12,7 +13,7 @@ from fanyong.payments.provider import (
     active_provider,
 )
 from fanyong.tenancy.database import unit_of_work
-from tenants.reconciliation import service
+from tenants.reconciliation import differences, service
 from tenants.reconciliation.comparing import Found
 
 
@@ -32,6 +33,22 @@ def reconcile(day: date) -> list[Found]:
         raise
     with unit_of_work():
         return service.store(day, bill)
+
+
+def order_of_refund(difference_id: UUID) -> UUID:
+    """Return the order whose refund stands in a day's bill and not in our books.
+
+    The bill is fetched again, because it alone says which payment was refunded. Raises NotFound, PaymentsNotReady or
+    ProviderError.
+    """
+    with unit_of_work():
+        difference = differences.refund_to_record(difference_id)
+        day, number = difference.day, difference.number
+        provider = active_provider()
+    bill = provider.bill(day)
+    payments = [row.payment_number for row in bill if (row.kind, row.number) == ("refund", number)]
+    with unit_of_work():
+        return differences.order_of_payment(next(iter(payments), ""))
 
 
 def reconcile_next_day() -> int:

@@ -17,7 +17,7 @@ from tenants.commissions.models import Award, AwardReversal, ReleaseBucket
 from tenants.ledger.models import AccountName, Posting, PostingKind
 from tenants.members.models import Member
 from tenants.orders.models import Order, OrderRefund
-from tenants.payouts.models import Withdrawal
+from tenants.payouts.models import TaxCorrection, Withdrawal
 from tenants.periods.models import PeriodRun
 
 
@@ -134,6 +134,9 @@ def _sources(ids: Sequence[UUID]) -> list[sa.Select[*tuple[Any, ...]]]:
         .join(Order, Order.id == OrderRefund.order_id)
         .where(OrderRefund.refund_id == wanted),
         sa.select(Withdrawal.id, withdrawal, Withdrawal.id, Withdrawal.payout_number).where(Withdrawal.id == wanted),
+        sa.select(TaxCorrection.id, withdrawal, Withdrawal.id, Withdrawal.payout_number)
+        .join(Withdrawal, Withdrawal.id == TaxCorrection.withdrawal_id)
+        .where(TaxCorrection.id == wanted),
     ]
 
 

@@ -20,6 +20,7 @@ MOVEMENTS: dict[PostingKind, LazyString] = {
     PostingKind.FEE: _l("Fee"),
     PostingKind.WRITE_OFF: _l("Debt written off"),
     PostingKind.ADJUST: _l("Corrected"),
+    PostingKind.TAX_BACK: _l("Tax given back"),
 }
 #: Kinds of awards, by who earns.
 AWARD_KINDS: dict[str, LazyString] = {

@@ -7,10 +7,12 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from fanyong.compliance import service as compliance
 from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
 from tenants.api import words
 from tenants.api.schemas.promoter import MovementKind
+from tenants.commissions import service as commissions
 from tenants.commissions.explain import award_sentence
 from tenants.orders import refunds
 from tenants.promoters import service as promoters
@@ -76,6 +78,19 @@ def test_a_new_member_has_nothing_yet(still_shop: Shop) -> None:
     for path in ("/promoter/awards", "/promoter/statement", "/withdrawals", "/orders"):
         assert phone.get(path) == empty
     assert phone.get("/promoter/team") == {**empty, "after": None}
+
+
+def test_an_award_says_who_got_nothing_of_the_same_line(shop: Shop, pair: tuple[Phone, Phone]) -> None:
+    promoter, buyer = pair
+    rates = {"rates": [{"level": 1, "rate_bp": 1000}, {"level": 2, "rate_bp": 1}]}
+    with shop.app.app_context(), in_tenant(shop.brand.tenant), unit_of_work():
+        compliance.accept_notice(actor="test")
+        commissions.activate_plan("plan_levels", rates, actor="test")
+    shop.pay(buyer, buyer.order(("TEA", 1)))
+    (award,) = promoter.get("/promoter/awards")["items"]
+    assert award["explanation"]["rule"] == "levels:1"
+    text = "买家上方第 2 级没有人。 规则 levels:2。"
+    assert award["not_given"] == [{"level": 2, "rule": "levels:2", "reason": "no_upline", "text": text, "mine": False}]
 
 
 def test_an_award_is_shown_on_its_way_to_the_balance(shop: Shop, pair: tuple[Phone, Phone]) -> None:

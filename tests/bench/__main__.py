@@ -25,6 +25,7 @@ from fanyong.devtools.stack import answers, web_arguments
 from fanyong.wechat.simulator.process import running_simulator
 from tests.bench import (
     auditing,
+    backtesting,
     board,
     callbacks,
     computing,
@@ -49,6 +50,7 @@ BENCHES: dict[str, Callable[..., list[Figure]]] = {
     "posting": posting.measure,
     "audit": auditing.measure,
     "board": board.measure,
+    "backtest": backtesting.measure,
     "release": releasing.measure,
     "online": online.measure_online,
     "brands": online.measure_brands,
@@ -56,12 +58,13 @@ BENCHES: dict[str, Callable[..., list[Figure]]] = {
     "team": team.measure,
 }
 #: What `money` stands for; the posted orders of one are what the next ones look at.
-MONEY = ("compute", "posting", "audit", "board", "release", "online", "brands", "visible", "team")
+MONEY = ("compute", "posting", "audit", "board", "backtest", "release", "online", "brands", "visible", "team")
 #: The sizes that `--scale` changes.
 SCALED = {
     "posting": ("orders",),
     "audit": ("orders",),
     "board": ("orders",),
+    "backtest": ("orders",),
     "release": ("orders",),
     "online": ("orders", "sold"),
     "brands": ("brands",),

@@ -82,8 +82,10 @@ class Profile:
         with ExitStack() as patches:
             for owner, name, title in (
                 (processing, "_claim", "claim and read"),
-                (awarding, "copy_rows", "COPY"),
-                (ledger, "copy_rows", "COPY"),
+                (awarding, "add_rows", "COPY"),
+                (awarding, "ask_together", "ask which orders are known"),
+                (ledger, "add_rows", "COPY"),
+                (ledger, "lock_books_and_ask", "lock the books and ask"),
             ):
                 timed = self._timed(getattr(owner, name), title)
                 patches.enter_context(mock.patch.object(owner, name, timed))
@@ -96,7 +98,7 @@ class Profile:
             try:
                 return function(*arguments)
             finally:
-                title = f"{name} {arguments[0]}" if isinstance(arguments[0], str) else name
+                title = f"{name} {arguments[0]}" if arguments and isinstance(arguments[0], str) else name
                 self._statements[title].append(time.perf_counter() - started)
 
         return timed

@@ -73,20 +73,17 @@ ON CONFLICT (owner_id, account) DO UPDATE SET balance_fen = balance.balance_fen 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Commissions released a second, and how long withdrawals took meanwhile, in milliseconds."""
+    """Commissions released a second, and how long withdrawals meanwhile waited for the books, and took, in ms."""
 
     commissions: int
     buckets: int
     seconds: float
     waits: list[float]
+    whole: list[float]
 
     @property
     def speed(self) -> float:
         return self.commissions / self.seconds
-
-    @property
-    def longest(self) -> float:
-        return max(self.waits)
 
 
 def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure]:
@@ -103,7 +100,7 @@ def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure
         withdrawer.start("withdraw", [{"tenant": tenant.id.hex}])
         time.sleep(QUIET_SECONDS)
         withdrawer.stop()
-        quiet = [wait * 1_000 for wait in withdrawer.answers()[0]]
+        quiet = _milliseconds(withdrawer)[1]
         _make_due(lab, tenant, orders=few, moments=few)
         worst = _released(lab, tenant, withdrawer, processing.release_due)
         _make_due(lab, tenant, orders=orders, moments=MOMENTS)
@@ -114,14 +111,13 @@ def measure(lab: Lab, *, orders: int = 333_334, naive: int = 100) -> list[Figure
         left = session().scalar(sa.select(sa.func.count()).where(ReleaseBucket.released_at.is_(None)))
     assert report.ok, report.problems
     assert left == 0
-    usual = median(quiet)
     return [
         _speed(f"{shared.commissions:,} commissions in {shared.buckets:,} buckets", shared, shared_floor, plain),
         _speed(f"{worst.commissions:,} commissions, a bucket each", worst, worst_floor, plain),
-        Figure("release", f"a withdrawal in quiet times (median of {len(quiet):,})", usual, "ms"),
-        Figure("release", "the longest one in quiet times", max(quiet), "ms", floor=usual),
-        _stall("the longest one beside shared buckets", shared, usual),
-        _stall("the longest one beside a bucket each", worst, usual),
+        Figure("release", f"a withdrawal in quiet times, whole (median of {len(quiet):,})", median(quiet), "ms"),
+        Figure("release", "the longest one in quiet times, whole", max(quiet), "ms"),
+        *_stalls("beside shared buckets", shared, quiet),
+        *_stalls("beside a bucket each", worst, quiet),
     ]
 
 
@@ -129,8 +125,22 @@ def _speed(what: str, run: _Run, floor: _Run, plain: _Run) -> Figure:
     return Figure("release", what, run.speed, "commissions/s", floor.speed, plain.speed, GOAL)
 
 
-def _stall(what: str, run: _Run, usual: float) -> Figure:
-    return Figure("release", f"{what} ({len(run.waits):,})", run.longest, "ms", floor=usual, goal=GOAL_STALL_MS)
+def _stalls(what: str, run: _Run, quiet: list[float]) -> list[Figure]:
+    """Return the longest wait for the books, which releasing is to blame for, and the longest request, which it is not
+    alone: the machine's cores and disk are shared, as the longest one in quiet times shows.
+    """
+    count = f"{len(run.waits):,}"
+    return [
+        Figure("release", f"{what}: longest wait for the books of {count}", max(run.waits), "ms", goal=GOAL_STALL_MS),
+        Figure("release", f"{what}: longest withdrawal, whole", max(run.whole), "ms", floor=max(quiet)),
+        Figure("release", f"{what}: median withdrawal, whole", median(run.whole), "ms", floor=median(quiet)),
+    ]
+
+
+def _milliseconds(withdrawer: Hands) -> tuple[list[float], list[float]]:
+    """Return how long the withdrawals waited for the books, and took."""
+    answers = withdrawer.answers()[0]
+    return [1_000 * waited for waited, _whole in answers], [1_000 * whole for _waited, whole in answers]
 
 
 def _make_due(lab: Lab, tenant: Tenant, *, orders: int, moments: int) -> None:
@@ -162,11 +172,12 @@ def _released(lab: Lab, tenant: Tenant, withdrawer: Hands | None, release: Calla
         with lab.inside(tenant):
             done = release()
     taken = time.perf_counter() - started
-    waits = []
+    waits: list[float] = []
+    whole: list[float] = []
     if withdrawer:
         withdrawer.stop()
-        waits = [wait * 1_000 for wait in withdrawer.answers()[0]]
-    return _Run(commissions, buckets, taken, waits)
+        waits, whole = _milliseconds(withdrawer)
+    return _Run(commissions, buckets, taken, waits, whole)
 
 
 def _at_once() -> int:

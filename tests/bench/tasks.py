@@ -5,20 +5,22 @@ from __future__ import annotations
 import select
 import sys
 import time
-from functools import partial
 from itertools import cycle
+from unittest import mock
 from uuid import UUID
 
 import sqlalchemy as sa
 from flask import Flask
 
 from fanyong.ids import new_token
-from fanyong.jobs.tending import tend_bound_tenant
+from fanyong.jobs.periodic import JOBS
+from fanyong.jobs.tending import tend_bound_tenant, tend_tenant, tick
 from fanyong.tenancy.context import Tenant, tenant_scope
 from fanyong.tenancy.database import session, unit_of_work
 from fanyong.tenancy.directory import directory
 from tenants.commissions import processing
 from tenants.commissions import service as commissions
+from tenants.ledger import service as ledger
 from tenants.ledger.models import AccountName, Balance
 from tenants.members.models import Member
 from tenants.payouts import service as payouts
@@ -28,6 +30,7 @@ from tests.bench.rows import make_order, round_robin
 
 WITHDRAWN_FEN = 100
 PAUSE_SECONDS = 0.005
+TICK_SECONDS = next(job.every_seconds for job in JOBS if job.function is tick)
 #: Promoters who withdraw in turn.
 WITHDRAWERS = 500
 
@@ -93,21 +96,25 @@ def sell_at_rate(
     return entered
 
 
-def tend(app: Flask, *, tenant: str, whole: bool) -> int:
-    """Do what the background does for a brand, again and again, until told to stop."""
-    found, rounds = _tenant(app, tenant), 0
+def tend(app: Flask, *, tenant: str) -> int:
+    """Do what a worker does for a brand until told to stop: job after job as of wake-ups, and at its time a tick's."""
+    rounds, ticked_at = 0, 0.0
     while not _stopped():
-        with app.app_context(), tenant_scope(found):
-            if whole:
-                assert tend_bound_tenant() == []
-            elif not processing.process_portion():
-                time.sleep(PAUSE_SECONDS)
+        is_tick = time.monotonic() - ticked_at >= TICK_SECONDS
+        with app.app_context():
+            tend_tenant(tenant, whole=is_tick)
+        ticked_at = time.monotonic() if is_tick else ticked_at
+        # About as long as a job waits for its worker.
+        time.sleep(PAUSE_SECONDS)
         rounds += 1
     return rounds
 
 
-def withdraw(app: Flask, *, tenant: str) -> list[float]:
-    """Let promoters who have something withdraw a little, until told to stop; returns how long each request took."""
+def withdraw(app: Flask, *, tenant: str) -> list[tuple[float, float]]:
+    """Let promoters who have something withdraw a little, until told to stop but at least once.
+
+    Returns for each request how long it waited for the books and how long it took, in seconds.
+    """
     found, waits = _tenant(app, tenant), []
     with app.app_context(), tenant_scope(found):
         rich = (
@@ -119,16 +126,26 @@ def withdraw(app: Flask, *, tenant: str) -> list[float]:
     # The first one of a process also reads settings and compiles statements.
     _withdraw(app, found, members[0])
     for member in cycle(members):
+        started = time.perf_counter()
+        waited = _withdraw(app, found, member)
+        waits.append((waited, time.perf_counter() - started))
+        time.sleep(PAUSE_SECONDS)
         if _stopped():
             break
-        waits.append(seconds(partial(_withdraw, app, found, member)))
-        time.sleep(PAUSE_SECONDS)
     return waits
 
 
-def _withdraw(app: Flask, tenant: Tenant, member: Member) -> None:
-    with app.app_context(), tenant_scope(tenant), unit_of_work():
+def _withdraw(app: Flask, tenant: Tenant, member: Member) -> float:
+    """Request a withdrawal; returns how many seconds it waited for the books."""
+    waits, take_lock = [0.0], ledger._take_lock
+
+    def timed() -> bool:
+        waits.append(seconds(take_lock))
+        return True
+
+    with mock.patch.object(ledger, "_take_lock", timed), app.app_context(), tenant_scope(tenant), unit_of_work():
         payouts.request_withdrawal(member, amount_fen=WITHDRAWN_FEN, idempotency_key=new_token())
+    return max(waits)
 
 
 def _tenant(app: Flask, name: str) -> Tenant:

@@ -23,6 +23,7 @@ TINY: dict[str, dict[str, int]] = {
     "posting": {"orders": 60, "rounds": 2, "naive": 2, "members": 30},
     "audit": {"orders": 20, "rounds": 1},
     "board": {"orders": 20, "rounds": 1},
+    "backtest": {"orders": 20, "naive": 2},
     "release": {"orders": 20, "naive": 3},
     "online": {"orders": 60, "sold": 20, "clients": 2, "batch": 5},
     "brands": {"brands": 2, "orders": 2, "ticks": 1},

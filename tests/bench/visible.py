@@ -1,8 +1,9 @@
 """From a paid callback to the commission that everybody can see, at a steady rate of orders.
 
 The load enters at two doors: signed callbacks over HTTP, through gunicorn, and behind all of that the transaction that
-freezes and queues a paid order, one an order. The background's loop runs in a process of its own; another connection
-looks for what was committed. An order counts from the moment when it should have come, however late we take it.
+freezes and queues a paid order, one an order. A process of its own does what a worker does after wake-ups and ticks;
+another connection looks for what was committed. An order counts from the moment when it should have come, however late
+we take it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class _Door:
     def at(self, rate: int) -> float:
         """Return the p99 at a rate, in milliseconds; all orders are through afterwards."""
         with _watching(self.lab, self.tenant) as seen:
-            self.background.start("tend", [{"tenant": self.tenant.id.hex, "whole": True}])
+            self.background.start("tend", [{"tenant": self.tenant.id.hex}])
             sent = self.send(rate)
             until = time.monotonic() + PATIENCE_SECONDS
             while not all(order in seen for order, _due in sent):
@@ -80,8 +81,10 @@ def measure(
     span: int = 5,
 ) -> list[Figure]:
     """Double the rate until orders wait too long, at each door."""
-    with lab.brand() as tenant, hands(lab.app, size=SENDERS) as senders:
+    with lab.brand(sandbox=True) as tenant, hands(lab.app, size=SENDERS) as senders:
         with lab.inside(tenant):
+            # What is done once a day is over then, the bills of the day before for one.
+            assert tend_bound_tenant() == []
             people = [person.hex for person in add_members(100)]
             plan = current_plan().activation_id.hex
         asked = {"tenant": tenant.id.hex, "plan": plan, "people": people, "span": span}

@@ -17,6 +17,7 @@ from tenants.members.models import Member
 from tenants.payouts import channels, payees, policies
 from tenants.payouts import service as payouts
 from tenants.payouts.rules import WithdrawalRules
+from tenants.promoters import service as promoters
 from tests.conftest import Brand, csrf_token
 from tests.console.parts import Browser, Busy, audited
 
@@ -115,7 +116,7 @@ def test_tax_and_fee_are_shown_with_how_they_came_about(owner: Browser, busy: Bu
     assert "¥2.40" in owner.get(f"/payouts/tax?month={month}")
     quarter = f"{first.year}-Q{(first.month - 1) // 3 + 1}"
     rows = owner.table(f"/payouts/tax?format=csv&quarter={quarter}")
-    assert rows[1][2:] == ["茉莉", "张三", "1", "10.00", "2.40", "0.10", "7.50", "5.00"]
+    assert rows[1][2:] == ["茉莉", "张三", "1", "10.00", "2.40", "0.00", "0.10", "7.50", "5.00"]
     assert "Nobody was paid in this period." in owner.get("/payouts/tax?month=2020-01")
     assert "Withheld in" in owner.get("/payouts/tax?month=nonsense&q=nobody")
     assert audited(busy.till)[-2:] == ["tax_policy.saved", "tax_report.exported"]
@@ -194,6 +195,79 @@ def test_a_payout_by_hand_is_booked_with_its_proof(owner: Browser, busy: Busy) -
         f"/withdrawals/{ask(busy, 200)}/paid", {"proof": "x"}, status=409
     )
     assert audited(busy.till)[-2:] == ["withdrawal.paid", "withdrawal.failed"]
+
+
+def test_a_payout_that_came_back_is_booked_with_its_reason(owner: Browser, busy: Busy) -> None:
+    open_channel(busy, "payout_offline", {"name": "张三", "account": "z3@example.com"})
+    path = f"/withdrawals/{ask(busy, 300, channel='payout_offline')}"
+    assert "It came back" not in owner.get(path)
+    owner.post(f"{path}/paid", {"proof": "ZFB-77"})
+    assert "It came back" in owner.get(path)
+    assert "Please give a reason." in owner.refused(f"{path}/returned", {"reason": " "})
+    page = owner.post(f"{path}/returned", {"reason": "账户已销户", "proof": "TP-5"})
+    assert "booked as returned; the money is back in the balance." in page
+    assert "账户已销户 · TP-5" in page
+    assert "Returned after the payout" in page
+    assert "decided on already" in owner.refused(f"{path}/returned", {"reason": "again"}, status=409)
+    (row,) = owner.table("/withdrawals?format=csv&state=returned")[1:]
+    assert (row[3], row[8]) == ("Returned after the payout", "账户已销户")
+    by_wechat = f"/withdrawals/{ask(busy, 200)}"
+    assert "It came back" not in owner.get(by_wechat)
+    assert "WeChat Pay pays this withdrawal" in owner.refused(f"{by_wechat}/returned", {"reason": "x"}, status=409)
+    assert audited(busy.till)[-1] == "withdrawal.returned"
+    busy.till.check()
+
+
+def test_nothing_is_approved_for_a_promoter_who_is_frozen(owner: Browser, busy: Busy) -> None:
+    with busy.till.work():
+        promoters.freeze(busy.promoter, reason="looks odd")
+    path = f"/withdrawals/{busy.withdrawal}"
+    assert "This promoter is frozen." in owner.get(path)
+    assert "This promoter is frozen." in owner.refused(f"{path}/approve", status=409)
+    assert busy.till.withdrawal_state(busy.withdrawal) == "requested"
+    with busy.till.work():
+        promoters.unfreeze(busy.promoter)
+    assert "This promoter is frozen." not in owner.get(path)
+
+
+def test_tax_that_went_back_is_shown_where_it_was_withheld(owner: Browser, busy: Busy) -> None:
+    with busy.till.work():
+        month = policies.today().replace(day=1)
+        values = {"method": "labour_monthly", "deduction_fen": 500, "share_from_fen": 0}
+        policies.save_tax_policy(values, effective_from=month, note="", actor="test")
+        first = busy.till.withdrawal_state(busy.withdrawal)
+    assert first == "requested"
+    asked = ask(busy, 1_000)
+    busy.till.apply(busy.till.transfer_fact(asked))
+    withheld = tax_of(busy, asked)
+    busy.till.reject(busy.withdrawal)
+    page = owner.get(f"/withdrawals/{asked}")
+    assert "Tax given back" in page
+    assert f"/console/withdrawals/{busy.withdrawal}" in page
+    row = owner.table(f"/payouts/tax?format=csv&month={month.isoformat()[:7]}")[1]
+    assert row[6] == f"{withheld / 100:.2f}"
+    assert row[7] != "0.00"
+    assert row[7] in page
+    busy.till.check()
+
+
+def tax_of(busy: Busy, withdrawal_id: UUID) -> int:
+    with busy.till.work():
+        return payouts.get_withdrawal(withdrawal_id)[0].tax_fen
+
+
+def test_a_form_to_write_a_debt_off_counts_once(owner: Browser, busy: Busy) -> None:
+    till = busy.till
+    spent = ask(busy, 1_500)
+    till.apply(till.transfer_fact(spent))
+    till.refunded(busy.released, {"a": 2})
+    till.settle()
+    key = owner.get("/debts").partition('name="idempotency_key" value="')[2].partition('"')[0]
+    assert key
+    form = {"amount": "5", "reason": "已离世", "idempotency_key": key}
+    for _ in range(2):
+        assert "The debt is written off." in owner.post(f"/debts/{busy.promoter}/write-off", form)
+    assert till.figures(busy.promoter).debt_fen == 1_500
 
 
 def test_channels_are_opened_and_switched_off(owner: Browser, busy: Busy) -> None:

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from fanyong.payments.models import PaymentIntent
-from fanyong.payments.provider import ProviderBillInvalid
+from fanyong.payments.provider import BillRow, ProviderBillInvalid
 from fanyong.tenancy.database import session
 from fanyong.web.filters import beijing_day
 from fanyong.wechat.provider import WeChatProvider
@@ -17,6 +17,7 @@ from tests.conftest import Brand
 from tests.console.parts import Browser, Busy, audited
 
 TASK = re.compile(r'action="/console/reconciliation/([0-9a-f-]{36})/close"')
+RECORD = re.compile(r'action="/console/reconciliation/([0-9a-f-]{36})/record"')
 
 
 @pytest.fixture
@@ -103,3 +104,46 @@ def test_finance_may_and_an_operator_may_not(
     for path in (f"/reconciliation/{task}/assign", f"/reconciliation/{task}/close", "/reconciliation/run"):
         assert operator.send(path, {"note": "x", "day": day}).status_code == 403
     finance.post(f"/reconciliation/{task}/close", {"note": "found"})
+
+
+@pytest.fixture
+def theirs(busy: Busy, owner: Browser, day: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A refund of an order that somebody made at WeChat's own pages: it stands in the bill alone. Gives the task."""
+    with busy.till.work():
+        payment = session().query(PaymentIntent).filter(PaymentIntent.reference_id == busy.released).one().out_trade_no
+    rows = [BillRow("refund", "OWN-PAGES-1", 4_000, payment), BillRow("refund", "NOBODYS-2", 100, "unknown")]
+    monkeypatch.setattr(WeChatProvider, "bill", lambda _provider, _day: rows)
+    owner.post("/reconciliation/run", {"day": day})
+    page = owner.get("/reconciliation?q=OWN-PAGES")
+    (task,) = RECORD.findall(page)
+    return str(task)
+
+
+def test_a_refund_of_the_bill_is_recorded_and_the_difference_goes(
+    owner: Browser, busy: Busy, day: str, theirs: str
+) -> None:
+    form = owner.post(f"/reconciliation/{theirs}/record").partition('id="record" open')[2].partition("</form>")[0]
+    values = dict(re.findall(r'name="([^"]+)"[^>]*? value="([^"]*)"', form))
+    line = busy.till.order_row(busy.released).lines[0]
+    assert (values["number"], values["happened_on"]) == ("OWN-PAGES-1", day)
+    assert values[f"amount-{line.id.hex}"] == "40.00"
+    owner.post(f"/orders/{busy.released}/record-refund", {**values, "reason": "在微信侧退款"})
+    assert busy.till.order_row(busy.released).refunded_fen == 10_000 + 4_000
+    owner.post("/reconciliation/run", {"day": day})
+    assert RECORD.findall(owner.get("/reconciliation?q=OWN-PAGES")) == []
+    owner.get(f"/orders/{busy.released}?difference={theirs}", status=404)
+
+
+def test_a_refund_of_nobodys_order_says_so(owner: Browser, day: str, theirs: str) -> None:
+    (task,) = RECORD.findall(owner.get("/reconciliation?q=NOBODYS"))
+    assert "names no order of yours" in owner.refused(f"/reconciliation/{task}/record", status=404)
+
+
+def test_finance_may_record_and_others_may_not(
+    brand: Brand, theirs: str, login_as: Callable[..., FlaskClient], other_brand: Brand
+) -> None:
+    finance, operator = Browser(login_as(brand, "finance")), Browser(login_as(brand, "operator"))
+    assert finance.send(f"/reconciliation/{theirs}/record").status_code == 303
+    assert operator.send(f"/reconciliation/{theirs}/record").status_code == 403
+    stranger = Browser(login_as(other_brand, "owner"))
+    assert stranger.send(f"/reconciliation/{theirs}/record").status_code == 404

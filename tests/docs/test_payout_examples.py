@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from tenants.ledger import service as ledger
 from tenants.ledger.models import AccountName, PostingKind
 from tenants.ledger.service import Entry, Release
 from tenants.payouts import books, errors
-from tenants.payouts.models import DebtWriteOff, Withdrawal
+from tenants.payouts.models import DebtWriteOff, TaxCorrection, Withdrawal
 from tenants.payouts.rules import WithdrawalRules, fee_of
 from tenants.payouts.screening import WORDS, ScreeningRules
-from tenants.payouts.tax import Cumulative, LabourMonthly, PayeeYear, first_month, labour_tax, tax_of
+from tenants.payouts.tax import Cumulative, LabourMonthly, PayeeYear, Taxed, first_month, labour_tax, surpluses, tax_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "payouts.md"
 Row = dict[str, str]
@@ -80,6 +81,22 @@ def test_a_year_of_the_cumulative_method() -> None:
         gross[month], withheld[month] = part, tax.tax_fen
 
 
+def test_a_withdrawal_that_comes_back_from_under_another() -> None:
+    rows = table("correction")
+    gross = withheld = 0
+    for row in rows:
+        told = tax_of(
+            LabourMonthly(), PayeeYear({5: gross}, {5: withheld}), month=5, amount_fen=fen(row, "Withdrawal fen")
+        )
+        assert told.tax_fen == fen(row, "Tax told fen")
+        gross, withheld = gross + fen(row, "Withdrawal fen"), withheld + told.tax_fen
+    left = [row for row in rows if row["Ends"] == "paid"]
+    year = [Taxed(LabourMonthly(), 5, fen(row, "Withdrawal fen"), fen(row, "Tax told fen"), True) for row in left]
+    assert surpluses(year) == [fen(row, "Given back fen") for row in left]
+    for row, one in zip(left, year, strict=True):
+        assert fen(row, "Owed in the end fen") == one.withheld_fen - fen(row, "Given back fen")
+
+
 def test_the_postings(monkeypatch: pytest.MonkeyPatch) -> None:
     posted: list[tuple[str, str, str, int]] = []
 
@@ -97,10 +114,11 @@ def test_the_postings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "post", post)
     monkeypatch.setattr(ledger, "release_to_available", release)
     withdrawal = Withdrawal(amount_fen=1_000, net_fen=700, tax_fen=200, fee_fen=100)
-    for step in (books.hold, books.pay, books.give_back):
+    for step in (books.hold, books.pay, books.give_back, partial(books.take_back, corrected_fen=0)):
         step(withdrawal)
+    books.give_tax_back(TaxCorrection(amount_fen=30))
     books.write_off(DebtWriteOff(amount_fen=50))
-    amounts = {"gross": 1_000, "net": 700, "tax": 200, "fee": 100, "what is given up": 50}
+    amounts = {"gross": 1_000, "net": 700, "tax": 200, "fee": 100, "surplus": 30, "what is given up": 50}
     assert posted == [(row["Kind"], row["Debit"], row["Credit"], amounts[row["Amount"]]) for row in table("postings")]
 
 

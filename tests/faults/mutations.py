@@ -121,9 +121,8 @@ _ALL = (
     Mutant(
         "posts without the books lock",
         _LEDGER,
-        "session().execute(sa.select(sa.func.pg_advisory_xact_lock(_BOOKS_LOCK, "
-        "sa.func.hashtext(sa.func.current_schema()))))",
-        "session().execute(sa.select(1))",
+        '_LOCK = "SELECT pg_advisory_xact_lock(2, hashtext(current_schema()))"',
+        '_LOCK = "SELECT 1"',
         _tests("money/test_races.py::test_one_withdrawal_asked_for_ten_times_at_once"),
     ),
     Mutant(

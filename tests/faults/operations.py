@@ -117,13 +117,13 @@ def tend(*, everything: bool = False) -> list[str]:
 
     A story needs what moves money; the rest (reports, reconciliation, pages' figures) joins in when it is over.
     """
-    present = tending._tenders
+    present = tending._duties
     try:
         if not everything:
-            tending._tenders = {name: present[name] for name in MONEY_TENDERS}
+            tending._duties = {name: present[name] for name in MONEY_TENDERS}
         return tending.tend_bound_tenant()
     finally:
-        tending._tenders = present
+        tending._duties = present
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

@@ -127,7 +127,9 @@ class TwoShops:
         return Deed("withdraw", arguments, then)
 
     def _decide(self, number: int) -> Deed:
-        payout, approve = self.model.payouts[number], self.rng.random() < 0.85
+        payout = self.model.payouts[number]
+        # Nothing is paid to whoever owes something: it goes back, and repays that first.
+        approve = self.rng.random() < 0.85 and not self.model.people[payout.name].purse.debt
 
         def then(_answer: Any) -> None:
             if approve:

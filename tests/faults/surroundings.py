@@ -36,7 +36,7 @@ class Queued(Conduct):
             tick()
             while found := Queue.dequeue_any([queue()], timeout=None, connection=queue().connection):
                 job, _queue = found
-                job.func(*job.args)
+                job.func(*job.args, **job.kwargs)
         return []
 
     def trouble(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,19 @@ from redis import Redis
 from rq import Queue
 
 from fanyong.jobs import periodic, tending
-from fanyong.jobs.wake import MARK_SECONDS, TEND_JOB, queue, request_wake, wake, wake_mark
+from fanyong.jobs.tending import Duty
+from fanyong.jobs.wake import (
+    BRANDS_A_LOOK,
+    LOOK_JOB,
+    MARK_SECONDS,
+    TEND_JOB,
+    look_mark,
+    queue,
+    request_wake,
+    wake,
+    wake_mark,
+)
+from fanyong.tenancy.clock import set_test_clock
 from fanyong.tenancy.context import NoTenant, current_tenant
 from fanyong.tenancy.database import session, unit_of_work
 from fanyong.tenancy.directory import live_tenants
@@ -34,33 +48,117 @@ def inside(waiting: Waiting, empty_queue: Redis) -> Iterator[Waiting]:
 def with_tenders(inside: Waiting, monkeypatch: pytest.MonkeyPatch) -> Tenders:
     """Tend the bound brand with made-up tenders only."""
 
-    def run(**tenders: tending.Tender) -> list[str]:
-        monkeypatch.setattr(tending, "_tenders", tenders)
+    def run(**duties: tending.Tender | Duty) -> list[str]:
+        have_only(monkeypatch, **duties)
         return tending.tend_bound_tenant()
 
     return run
 
 
-def queued(app: Flask) -> list[tuple[str, ...]]:
-    """Return the jobs that wait: function and arguments."""
+def have_only(monkeypatch: pytest.MonkeyPatch, **duties: tending.Tender | Duty) -> None:
+    """Let the background have no other duties; a bare tender is one that is always called."""
+    made = {name: duty if isinstance(duty, Duty) else Duty(duty) for name, duty in duties.items()}
+    monkeypatch.setattr(tending, "_duties", made)
+
+
+def queued(app: Flask) -> list[tuple[str, Any, bool]]:
+    """Return the jobs that wait: function, argument, and whether it leaves nothing behind."""
     with app.app_context():
-        return [(job.func_name, *job.args) for job in queue().jobs]
+        return [(job.func_name, job.args[0], job.kwargs.get("whole", False)) for job in queue().jobs]
+
+
+def portions(*sizes: int, calls: list[str] | None = None, name: str = "") -> tending.Tender:
+    """Return a tender that does so many things, one call after the other, and then nothing."""
+    left = list(sizes)
+
+    def tender() -> int:
+        if calls is not None:
+            calls.append(name)
+        return left.pop(0) if left else 0
+
+    return tender
 
 
 def test_every_tender_runs_until_none_finds_work(with_tenders: Tenders) -> None:
     calls: list[str] = []
-    left = {"one": 3, "two": 1}
+    one, two = portions(1, 5, 1, calls=calls, name="one"), portions(1, calls=calls, name="two")
+    assert with_tenders(one=one, two=two) == []
+    assert calls == ["one", "two", "one", "two", "one", "one"], "who found nothing is not asked again"
 
-    def tender(name: str) -> tending.Tender:
+
+def test_who_says_that_there_is_nothing_is_not_called(with_tenders: Tenders) -> None:
+    calls: list[str] = []
+    asked = {
+        "never": Duty(portions(1, calls=calls, name="never"), "EXISTS (SELECT FROM promoter WHERE tier = 'none')"),
+        "once": Duty(portions(1, calls=calls, name="once"), "EXISTS (SELECT FROM promoter)"),
+        "unsure": Duty(portions(1, calls=calls, name="unsure"), "(SELECT NULL::boolean)"),
+    }
+    assert with_tenders(**asked) == []
+    assert calls == ["once", "unsure"] * 2
+
+
+def test_the_questions_are_asked_anew_after_each_round(with_tenders: Tenders) -> None:
+    seen: list[str] = []
+
+    def change(nickname: str) -> tending.Tender:
         def run() -> int:
-            calls.append(name)
-            left[name] -= 1
-            return max(left[name] + 1, 0) and 1
+            seen.append(nickname)
+            with unit_of_work():
+                session().execute(sa.text("UPDATE member SET nickname = :name"), {"name": nickname})
+            return 1
 
         return run
 
-    assert with_tenders(one=tender("one"), two=tender("two")) == []
-    assert calls == ["one", "two"] * 4
+    before = "EXISTS (SELECT FROM member WHERE nickname = '{}')".format
+    with unit_of_work():
+        session().execute(sa.text("UPDATE member SET nickname = 'm'"))
+    assert with_tenders(third=Duty(change("m3"), before("m2")), second=Duty(change("m2"), before("m"))) == []
+    assert seen == ["m2", "m3"]
+
+
+def test_a_question_knows_the_brands_time(with_tenders: Tenders) -> None:
+    calls: list[str] = []
+    duties = {
+        name: Duty(portions(calls=calls, name=name), f"clock.{column} {comparison}")
+        for name, column, comparison in (
+            ("now", "brand_now", "BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()"),
+            ("later", "brand_now", "> clock_timestamp()"),
+            ("today", "today", "= (clock_timestamp() AT TIME ZONE 'Asia/Shanghai')::date"),
+        )
+    }
+    assert with_tenders(**duties) == []
+    with unit_of_work():
+        set_test_clock(offset_seconds=3 * 86_400, actor="test")
+    try:
+        assert with_tenders(**duties) == []
+    finally:
+        with unit_of_work():
+            session().execute(sa.text("DELETE FROM brand_setting WHERE key = 'test_clock'"))
+    assert calls == ["now", "today", "later"]
+
+
+def test_what_may_stay_behind_waits_while_others_have_work(with_tenders: Tenders) -> None:
+    calls: list[str] = []
+    front, behind = portions(1, 1, calls=calls, name="front"), portions(1, calls=calls, name="behind")
+    assert with_tenders(behind=Duty(behind, behind=True), front=Duty(front)) == []
+    assert calls == ["front"] * 3 + ["behind"] * 2
+
+
+def test_a_flood_does_not_keep_what_is_behind_from_its_turn(with_tenders: Tenders) -> None:
+    calls: list[str] = []
+    rounds = tending.ROUNDS_A_JOB
+    front = portions(*[1] * (rounds + 1), calls=calls, name="front")
+    behind = portions(1, calls=calls, name="behind")
+    assert with_tenders(front=Duty(front), behind=Duty(behind, behind=True)) == []
+    assert calls[: rounds + 2] == ["front"] * rounds + ["behind", "front"]
+
+
+def test_questions_that_cannot_be_asked_count_as_yes(with_tenders: Tenders) -> None:
+    calls: list[str] = []
+    broken = Duty(portions(1, calls=calls, name="broken"), "EXISTS (SELECT FROM no_such_table)")
+    other = Duty(portions(1, calls=calls, name="other"), "false")
+    assert with_tenders(broken=broken, other=other) == []
+    assert calls == ["broken", "other"] * 2
 
 
 def test_a_tender_that_always_finds_work_lets_go_some_time(with_tenders: Tenders) -> None:
@@ -114,23 +212,23 @@ def test_each_tender_has_a_session_of_its_own(with_tenders: Tenders) -> None:
 
 
 def test_registering_a_name_again_replaces_the_tender(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tending, "_tenders", {})
-    tending.register_tender("x", lambda: 1)
-    tending.register_tender("x", lambda: 2)
-    assert [tender() for tender in tending._tenders.values()] == [2]
+    monkeypatch.setattr(tending, "_duties", {})
+    tending.register_duty("x", Duty(lambda: 1))
+    tending.register_duty("x", Duty(lambda: 2))
+    assert [duty.tender() for duty in tending._duties.values()] == [2]
 
 
 def test_a_job_that_had_problems_fails_and_says_which(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> int:
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(tending, "_tenders", {"bad": fails})
+    have_only(monkeypatch, bad=fails)
     with waiting.app.app_context(), pytest.raises(tending.TendingFailed, match="bad: no luck"):
         tending.tend_tenant(waiting.tenant.id.hex)
 
 
 def test_a_job_for_a_brand_that_is_gone_does_nothing(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tending, "_tenders", {"never": lambda: pytest.fail("ran for nobody")})
+    have_only(monkeypatch, never=lambda: pytest.fail("ran for nobody"))
     with waiting.app.app_context():
         tending.tend_tenant(uuid4().hex)
 
@@ -145,12 +243,38 @@ def test_the_mark_goes_before_the_work_begins(
         marks.append(empty_queue.get(wake_mark(waiting.tenant.id)))
         return 0
 
-    monkeypatch.setattr(tending, "_tenders", {"look": look})
+    have_only(monkeypatch, look=look)
     with waiting.app.app_context():
         wake(waiting.tenant.id)
         assert empty_queue.get(wake_mark(waiting.tenant.id)) == b"1"
         tending.tend_tenant(waiting.tenant.id.hex)
     assert marks == [None]
+
+
+def test_a_job_of_a_wake_up_leaves_behind_what_a_tick_does(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    front, behind = portions(calls=calls, name="front"), portions(calls=calls, name="behind")
+    have_only(monkeypatch, front=front, behind=Duty(behind, behind=True))
+    with waiting.app.app_context():
+        tending.tend_tenant(waiting.tenant.id.hex)
+        assert calls == ["front"]
+        tending.tend_tenant(waiting.tenant.id.hex, whole=True)
+    assert calls == ["front", "front", "behind"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_a_job_leaves_of_a_flood_queues_up_again(
+    waiting: Waiting, empty_queue: Redis, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    empty_queue.flushdb()
+    have_only(monkeypatch, flood=portions(*[1] * (tending.ROUNDS_A_JOB + 1)))
+    with waiting.app.app_context():
+        tending.tend_tenant(waiting.tenant.id.hex, whole=whole)
+    assert queued(waiting.app) == [(TEND_JOB, waiting.tenant.id.hex, whole)]
+    empty_queue.flushdb()
+    with waiting.app.app_context():
+        tending.tend_tenant(waiting.tenant.id.hex, whole=whole)
+    assert queued(waiting.app) == [], "nothing is left"
 
 
 def test_a_wake_up_is_sent_after_the_commit_and_not_before(inside: Waiting) -> None:
@@ -161,7 +285,7 @@ def test_a_wake_up_is_sent_after_the_commit_and_not_before(inside: Waiting) -> N
         with session().begin_nested():
             session().execute(sa.text("SELECT 1"))
         assert queued(inside.app) == [], "the end of a savepoint is no commit"
-    assert queued(inside.app) == [(TEND_JOB, inside.tenant.id.hex)]
+    assert queued(inside.app) == [(TEND_JOB, inside.tenant.id.hex, False)]
 
 
 def test_what_is_rolled_back_wakes_nobody(inside: Waiting) -> None:
@@ -186,7 +310,7 @@ def test_a_savepoint_that_is_rolled_back_keeps_the_wake_up_of_the_whole(inside: 
         request_wake()
         with pytest.raises(sa.exc.ProgrammingError), session().begin_nested():
             session().execute(sa.text("SELECT nonsense"))
-    assert queued(inside.app) == [(TEND_JOB, inside.tenant.id.hex)]
+    assert queued(inside.app) == [(TEND_JOB, inside.tenant.id.hex, False)]
 
 
 def test_work_without_a_wish_wakes_nobody(inside: Waiting) -> None:
@@ -220,13 +344,47 @@ def test_a_redis_that_is_away_stops_no_commit(
     assert "was lost" in caplog.text
 
 
-def test_a_tick_wakes_every_brand_and_nothing_of_the_pool(waiting: Waiting, empty_queue: Redis) -> None:
+def test_a_tick_has_every_brand_looked_at_and_nothing_of_the_pool(waiting: Waiting, empty_queue: Redis) -> None:
     empty_queue.flushdb()
     with waiting.app.app_context():
         alive = live_tenants()
         assert tending.tick() == len(alive)
         assert tending.tick() == len(alive)
-    assert sorted(queued(waiting.app)) == sorted((TEND_JOB, tenant.id.hex) for tenant in alive)
+    assert queued(waiting.app) == [(LOOK_JOB, [tenant.id.hex for tenant in alive], False)]
+
+
+def test_many_brands_are_looked_at_some_at_a_time(
+    waiting: Waiting, empty_queue: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty_queue.flushdb()
+    many = [replace(waiting.tenant, id=uuid4()) for _ in range(2 * BRANDS_A_LOOK + 1)]
+    monkeypatch.setattr(tending, "live_tenants", lambda: many)
+    with waiting.app.app_context():
+        assert tending.tick() == len(many)
+    looks = [argument for _function, argument, _whole in queued(waiting.app)]
+    assert [len(look) for look in looks] == [BRANDS_A_LOOK, BRANDS_A_LOOK, 1]
+    assert [hexes for look in looks for hexes in look] == [tenant.id.hex for tenant in many]
+
+
+def test_a_look_wakes_whom_it_finds_something_for(waiting: Waiting, empty_queue: Redis) -> None:
+    brand = waiting.tenant
+    with waiting.app.app_context():
+        with in_tenant(brand):
+            assert tending.tend_bound_tenant() == []
+        empty_queue.flushdb()
+        tending.tick()
+        assert empty_queue.get(look_mark([brand.id])) == b"1"
+        assert tending.look_at([brand.id.hex, uuid4().hex]) == 0
+        assert empty_queue.get(look_mark([brand.id])) is None
+    empty_queue.flushdb()
+    waiting.ask_again()
+    empty_queue.flushdb()
+    with waiting.app.app_context():
+        assert tending.look_at([brand.id.hex]) == 1
+        # A wake-up that is on its way does less, and keeps no tick back.
+        wake(brand.id)
+        assert tending.look_at([brand.id.hex]) == 1
+    assert queued(waiting.app) == [(TEND_JOB, brand.id.hex, True), (TEND_JOB, brand.id.hex, False)]
 
 
 def test_what_the_scheduler_queues_can_be_imported_by_a_worker(jobs_app: Flask, empty_queue: Redis) -> None:

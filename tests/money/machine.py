@@ -25,6 +25,7 @@ from tenants.ledger import service as ledger
 from tenants.ledger.service import Figures
 from tenants.members import service as members
 from tenants.orders.errors import RefundOutOfBounds, WrongOrderState
+from tenants.payouts.errors import PayeeFrozen, PayeeInDebt
 from tenants.payouts.service import (
     NotEnoughAvailable,
     PromoterFrozen,
@@ -400,11 +401,19 @@ class Books(RuleBasedStateMachine):
     @rule(number=payouts)
     def approve(self, number: int) -> None:
         payout = self.model.payouts[number]
-        if payout.state in ("requested", "approved"):
+        person = self.model.people[payout.name]
+        refusal: type[FanyongError] | None = None
+        if payout.state not in ("requested", "approved"):
+            refusal = WrongWithdrawalState
+        elif payout.state == "requested" and person.frozen:
+            refusal = PayeeFrozen
+        elif payout.state == "requested" and person.purse.debt:
+            refusal = PayeeInDebt
+        if refusal is None:
             self.till.approve(self.payout_ids[number])
             payout.state = "approved"
         else:
-            with pytest.raises(WrongWithdrawalState):
+            with pytest.raises(refusal):
                 self.till.approve(self.payout_ids[number])
 
     @rule(number=payouts)

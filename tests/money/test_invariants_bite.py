@@ -19,8 +19,10 @@ from tenants.commissions import service as commissions
 from tenants.commissions.models import Award
 from tenants.invariants import service
 from tenants.invariants.checks import CHECKS
-from tenants.invariants.service import Report, check_books
+from tenants.invariants.service import RECONCILED, Report, check_books
 from tenants.ledger import sealing
+from tenants.reconciliation import differences
+from tenants.reconciliation import service as reconciliation
 from tests.money.parts import Till
 
 RECOMPUTED = "10 computing an order again gives the same fen"
@@ -54,6 +56,12 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
     "a reward of a month that nobody looked at": (
         ["10 every posted reward of a month stands in the books once"],
         "UPDATE award SET kind = 'period'",
+    ),
+    "a day whose bill says more than its differences": (
+        [RECONCILED],
+        "INSERT INTO reconciled_day (day, payments, refunds, transfers, payments_fen, refunds_fen, transfers_fen,"
+        " bill_payments_fen, bill_refunds_fen, bill_transfers_fen, differences, problem, try_count)"
+        " VALUES ('2026-11-01', 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, '', 0)",
     ),
     "a posting of a stranger": (
         ["11 every posting is of a member of this brand"],
@@ -213,6 +221,17 @@ CORRUPTIONS: dict[str, tuple[list[str], str]] = {
         "INSERT INTO debt_write_off (id, member_id, amount_fen, reason, written_off_at, written_off_by)"
         " VALUES (gen_random_uuid(), '{promoter}', 1, 'x', now(), 'x')",
     ),
+    "a payout that came back and was not booked": (
+        ["7 every withdrawal is held, and then paid or returned exactly once"],
+        "UPDATE withdrawal SET state = 'returned', returned_at = now(), transfer_id = NULL WHERE state = 'paid'",
+    ),
+    "tax given back outside the books": (
+        ["7 tax given back stands in the books, and was withheld before"],
+        "INSERT INTO tax_correction (id, member_id, withdrawal_id, tax_month, cause_id, amount_fen, cause_state,"
+        " withheld_before_fen, booked_at)"
+        " SELECT gen_random_uuid(), member_id, id, tax_month, id, 1, 'paid', 1, now() FROM withdrawal"
+        " WHERE state = 'paid'",
+    ),
     "two members above each other": (
         ["9 the relations form no circle and ancestors follow the parent"],
         "UPDATE member SET parent_id = '{buyer}', ancestors = ARRAY['{buyer}', '{promoter}']::uuid[]"
@@ -316,7 +335,7 @@ def spoiled(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         driver.execute(f"SET search_path TO {scene.till.tenant.schema}".encode())
         lift_the_locks(driver)
         # Whatever the check asks, it asks the owner's transaction: the tables are locked for all others.
-        for module in (service, commissions, plugins):
+        for module in (service, commissions, plugins, reconciliation, differences):
             patch.setattr(module, "session", lambda: owner)
         yield spoil
         connection.rollback()
@@ -344,7 +363,7 @@ def report(scene: Scene) -> Report:
 
 
 def test_every_invariant_is_shown_to_bite() -> None:
-    assert {name for names, _ in CORRUPTIONS.values() for name in names} == {*CHECKS, RECOMPUTED}
+    assert {name for names, _ in CORRUPTIONS.values() for name in names} == {*CHECKS, RECONCILED, RECOMPUTED}
 
 
 def test_the_scene_has_something_of_everything(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from fanyong.wechat.keys import make_apiv3_key, make_cert_serial, make_rsa_key_p
 from fanyong.wechat.provider import WeChatProvider
 from fanyong.wechat.simulator.client import SimulatorClient
 from fanyong.wechat.times import BEIJING
+from tenants.invariants.service import check_books
 from tenants.ledger.service import Figures
 from tenants.promotions import service as promotions
 from tenants.reconciliation import differences, service, tasks
@@ -169,6 +171,10 @@ def test_what_was_tampered_with_is_found_and_named(shop: Till, simulator: Simula
     }
     shop.tend()
     assert open_differences(shop) == expected
+    with shop.work():
+        checked = check_books()
+    assert (checked.figures["differences"], checked.figures["oldest_difference_days"]) == (5, 0)
+    assert not [problem for problem in checked.problems if problem.startswith("8 ")], "open ones are figures"
     with shop.work():
         before = set(session().scalars(sa.select(Difference.id)))
     with shop.inside():
@@ -346,7 +352,7 @@ def test_the_next_day_is_found_through_indexes(till: Till) -> None:
     with till.work():
         ready = service.last_ready_day()
         session().execute(sa.text("SET LOCAL enable_seqscan = off"))
-        values = {"first": ready - service.BILLS_KEPT, "ready": ready, "now": brand_now()}
+        values = {"ready": ready, "now": brand_now()}
         plan = "\n".join(session().scalars(sa.text(f"EXPLAIN {service._NEXT_DAY.text}"), values))
     for name in ("payment_intent", "refund", "transfer"):
         assert f"ix_{name}_provider_at" in plan, plan
@@ -461,3 +467,26 @@ def test_keys_that_cannot_be_right_are_named(till: Till, field: str, value: str)
     assert refused.value.params == {"field": field}
     with till.work():
         assert not golive.has_live_keys()
+
+
+def test_the_command_compares_every_brand_although_one_provider_is_away(
+    app: Flask, shop: Till, new_till: Callable[[], Till], simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, other = a_day(shop, simulator), new_till()
+    bill = WeChatProvider.bill
+    asked = []
+
+    def away_for_the_first(provider: WeChatProvider, day: date) -> list[BillRow]:
+        asked.append(provider.mchid)
+        if len(asked) == 1:
+            raise ProviderUnknown("timeout", "nobody answers")
+        return list(bill(provider, day))
+
+    monkeypatch.setattr(WeChatProvider, "bill", away_for_the_first)
+    monkeypatch.setattr("tenants.cli.live_tenants", lambda: [shop.tenant, other.tenant])
+    move_clocks(other, simulator, 3 * DAY)
+    result = app.test_cli_runner().invoke(args=["ledger", "reconcile", "--day", f"{day}"])
+    assert (result.exit_code, asked) == (1, [shop.mchid, other.mchid])
+    assert f"{shop.tenant.slug}: not compared (timeout: nobody answers)" in result.output
+    assert f"{other.tenant.slug}: 0 differences" in result.output
+    assert f"0 differences; not compared: {shop.tenant.slug}" in result.output

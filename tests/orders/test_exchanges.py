@@ -15,7 +15,7 @@ from tenants.ledger.service import Figures
 from tenants.orders.errors import ExchangeOutOfBounds, RefundOutOfBounds, UnknownProduct, WrongOrderState
 from tenants.orders.models import OrderExchange
 from tests.money.parts import Till
-from tests.orders.parts import ask_back, give_back, line_of, record, swap
+from tests.orders.parts import ask_back, change_product, give_back, line_of, record, swap
 
 
 @pytest.fixture
@@ -68,6 +68,35 @@ def test_a_dearer_replacement_is_an_order_over_the_difference(till: Till, promot
     till.process()
     assert till.figures(promoter) == Figures(frozen_fen=2_000, estimated_fen=1_500)
     assert till.stock("coat") == 9
+    till.check()
+
+
+@pytest.mark.parametrize(
+    ("base", "values", "of_shirt", "of_difference"),
+    [
+        # 10 % of 100.00 less 60.00, then of 150.00 less 60 % of 150.00: together of 250.00 less 150.00.
+        ("margin", {"shirt": {"cost_fen": 6_000}, "coat": {"cost_fen": 15_000}}, 400, 600),
+        # The goods given back have paid 40 % of the coat, and the rest earns on 60 % of its base.
+        ("fixed_base", {"shirt": {"commission_base_fen": 5_000}, "coat": {"commission_base_fen": 20_000}}, 500, 1_200),
+        # Rounded in the brand's favour: a cost of 9,000.6 is 9,001, a base of 0.6 is 0.
+        ("margin", {"shirt": {"cost_fen": 6_000}, "coat": {"cost_fen": 15_001}}, 400, 599),
+        ("fixed_base", {"shirt": {"commission_base_fen": 5_000}, "coat": {"commission_base_fen": 1}}, 500, 0),
+    ],
+)
+def test_a_difference_earns_on_its_share_of_the_base(
+    till: Till, promoter: UUID, base: str, values: dict[str, dict[str, int]], of_shirt: int, of_difference: int
+) -> None:
+    for sku, changes in values.items():
+        change_product(till, sku, **changes)
+    till.plan("plan_rules", {"base": base, "rates": [{"level": 1, "rate_bp": 1_000}]})
+    order = till.received(till.member("other", under=promoter), [("shirt", 1)])
+    till.process()
+    assert till.figures(promoter) == Figures(frozen_fen=of_shirt)
+    made = swap(till, order, "shirt", "coat")
+    assert made.new_order_id is not None
+    assert till.apply(till.payment_fact(made.new_order_id)) == "applied"
+    till.process()
+    assert till.figures(promoter) == Figures(frozen_fen=of_shirt, estimated_fen=of_difference)
     till.check()
 
 

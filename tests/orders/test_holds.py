@@ -95,6 +95,23 @@ def test_a_hold_and_a_refund_both_have_to_end(till: Till, promoter: UUID, buyer:
     till.check()
 
 
+def test_a_refund_lets_go_of_nothing_before_its_reversal(till: Till, promoter: UUID, buyer: UUID) -> None:
+    """The money is back and the inbox not worked off: what is due waits, however often it is looked for."""
+    order = till.received(buyer, [("a", 2)])
+    till.settle()
+    refund = ask_back(till, order, pieces={"a": 1})
+    till.advance(2 * DAY)
+    till.release()
+    till.apply(till.refund_fact(refund))
+    till.release()
+    assert till.figures(promoter) == Figures(frozen_fen=2_000)
+    till.process()
+    assert till.figures(promoter) == Figures(frozen_fen=1_000)
+    till.release()
+    assert till.figures(promoter) == Figures(available_fen=1_000)
+    till.check()
+
+
 def test_holding_twice_without_reason_or_without_money_is_refused(till: Till, promoter: UUID, buyer: UUID) -> None:
     order = till.paid(buyer)
     hold(till, order_id=order)

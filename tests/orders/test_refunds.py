@@ -13,10 +13,10 @@ from fanyong.errors import IdempotencyMismatch
 from fanyong.ids import new_id
 from tenants.ledger.service import Figures
 from tenants.orders import refunds
-from tenants.orders.errors import RefundOutOfBounds
+from tenants.orders.errors import RefundOutOfBounds, WrongOrderState
 from tenants.orders.models import OrderLine
 from tests.money.parts import Till
-from tests.orders.parts import ask_back, give_back, line_of, reversed_fen
+from tests.orders.parts import ask_back, give_back, line_of, record, reversed_fen
 
 Cut = tuple[str, int]
 CUTS = st.lists(st.tuples(st.sampled_from(["pieces", "amount"]), st.integers(1, 4_000)), max_size=8)
@@ -103,6 +103,58 @@ def test_a_commission_goes_back_by_what_was_given_back_in_all(
     kept = award - award * plain.money_back // plain.paid + rest
     account = {"paid": "estimated_fen", "received": "frozen_fen", "released": "available_fen"}[moment]
     assert till.figures(promoter) == Figures(**{account: kept})
+    till.check()
+
+
+@pytest.mark.parametrize("amounts", [[20_000], [5_000, 15_000], [19_999, 1]])
+def test_before_they_leave_goods_that_are_refunded_in_full_by_amount_stay_here(till: Till, amounts: list[int]) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    order = till.paid(till.member("buyer"), [("a", 2)])
+    for fen in amounts:
+        assert till.stock("a") == 8
+        give_back(till, order, amounts={"a": fen})
+    assert till.stock("a") == 10
+    with pytest.raises(WrongOrderState):
+        till.ship(order)
+    with pytest.raises(RefundOutOfBounds):
+        give_back(till, order, pieces={"a": 1})
+    till.process()
+    till.check()
+
+
+def test_a_refund_in_full_by_amount_that_fails_leaves_the_goods_to_be_sent(till: Till) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    till.product("b", price_fen=5_000, stock=10)
+    order = till.paid(till.member("buyer"), [("a", 2), ("b", 1)])
+    refund = ask_back(till, order, amounts={"a": 20_000})
+    till.apply(till.refund_fact(refund, state="closed"))
+    line = line_of(till, order, "a")
+    assert (line.refunded_quantity, line.refunded_fen, line.adjusted_fen, till.stock("a")) == (0, 0, 0, 8)
+    # Of two lines one is refunded in full; the other one is sent.
+    give_back(till, order, amounts={"a": 20_000})
+    assert (till.stock("a"), till.stock("b")) == (10, 9)
+    till.ship(order)
+    till.process()
+    till.check()
+
+
+def test_a_dispute_that_took_all_of_it_before_it_was_sent_keeps_it_here(till: Till) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    order = till.paid(till.member("buyer"), [("a", 2)])
+    record(till, order, {"a": 20_000})
+    assert till.stock("a") == 10
+    with pytest.raises(WrongOrderState):
+        till.ship(order)
+    till.process()
+    till.check()
+
+
+def test_after_they_left_goods_that_are_refunded_in_full_by_amount_are_the_buyers(till: Till) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    order = till.received(till.member("buyer"), [("a", 2)])
+    give_back(till, order, amounts={"a": 20_000})
+    assert (line_of(till, order, "a").refunded_quantity, till.stock("a")) == (0, 8)
+    till.process()
     till.check()
 
 

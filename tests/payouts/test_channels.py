@@ -15,7 +15,7 @@ from fanyong.values import PayoutOrder, PayoutResult
 from plugins.payout_bank import Payee, PayoutBank, Settings
 from plugins.payout_offline import Payee as OfflinePayee
 from tenants.payouts.channels import Channel, open_channel
-from tenants.payouts.errors import UnknownChannel, UnreadableResults
+from tenants.payouts.errors import UnknownChannel, UnreadableResults, UnwritableFile
 
 CARD = "6222020200112230"
 BANK, SETTINGS = PayoutBank(), Settings()
@@ -43,6 +43,31 @@ def test_export_payouts_gives_a_row_for_each_payout_in_yuan() -> None:
 def test_the_file_can_be_in_the_encoding_of_chinese_banks() -> None:
     file = BANK.export_payouts(Settings(encoding="gb18030"), ORDERS)
     assert "张三" in file.content.decode("gb18030")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("name", ["㐂田", "𠮷野家", "买买提·艾力", "Zoë"])
+def test_a_rare_name_goes_to_the_bank_as_it_is(encoding: str, name: str) -> None:
+    order = PayoutOrder("a1", 5, {**PAYEE, "name": name})
+    content = BANK.export_payouts(Settings.model_validate({"encoding": encoding}), [order]).content
+    assert next(csv.reader(io.StringIO(content.decode(encoding).splitlines()[1])))[2] == name
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+def test_a_name_that_no_file_can_hold_is_refused_and_not_changed(app: Flask, encoding: str) -> None:
+    channel = open_channel("payout_bank", {"encoding": encoding})
+    with pytest.raises(UnwritableFile) as refused:
+        channel.export([PayoutOrder("a1", 5, {**PAYEE, "name": "张\ud800"})])
+    assert "\\ud800" in refused.value.text
+
+
+def test_the_word_for_what_came_back_may_be_the_one_for_what_failed() -> None:
+    content = f"{RESULT}a1,0.05,退票,销户\n".encode()
+    assert BANK.read_results(SETTINGS, content) == [PayoutResult("a1", "returned", 5, "销户")]
+    assert BANK.read_results(Settings(failed_word="退票"), content) == [PayoutResult("a1", "failed", 5, "销户")]
+    for word in ("paid_word", "pending_word"):
+        with pytest.raises(ValidationError):
+            Settings.model_validate({word: "退票"})
 
 
 RESULT = "批量代发结果\n业务参考号,金额,处理结果,失败原因\n"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from fanyong.errors import NotFound
+from fanyong.errors import IdempotencyMismatch, NotFound
 from fanyong.ids import new_id
 from fanyong.tenancy.database import session
 from tenants.ledger.service import Figures
@@ -35,9 +35,11 @@ def debtor(desk: Desk) -> UUID:
     return promoter
 
 
-def give_up(desk: Desk, member_id: UUID, amount_fen: int, reason: str = "goodwill") -> UUID:
+def give_up(desk: Desk, member_id: UUID, amount_fen: int, reason: str = "goodwill", *, key: str | None = None) -> UUID:
     with desk.work():
-        return debts.write_off(member_id, amount_fen=amount_fen, reason=reason, actor="ann").id
+        return debts.write_off(
+            member_id, amount_fen=amount_fen, reason=reason, idempotency_key=key or desk.key(), actor="ann"
+        ).id
 
 
 def owed(desk: Desk) -> list[tuple[str, int]]:
@@ -78,6 +80,17 @@ def test_the_same_debt_given_up_by_six_at_once_is_given_up_once(desk: Desk, debt
     done = only_business(at_once(*[partial(give_up, desk, debtor, 10_000) for _ in range(6)]), errors.NoDebt)
     assert len(done) == 1
     assert desk.figures(debtor) == Figures(paid_fen=10_000)
+    desk.check()
+
+
+def test_the_same_form_sent_by_six_at_once_gives_a_part_up_once(desk: Desk, debtor: UUID) -> None:
+    done = only_business(at_once(*[partial(give_up, desk, debtor, 1_000, key="form") for _ in range(6)]))
+    assert (len(done), len(set(done))) == (6, 1)
+    assert owed(desk) == [("茉莉", 9_000)]
+    with pytest.raises(IdempotencyMismatch):
+        give_up(desk, debtor, 2_000, key="form")
+    give_up(desk, debtor, 1_000, key="another form")
+    assert owed(desk) == [("茉莉", 8_000)]
     desk.check()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from tenants.ledger.service import Figures
 from tenants.payouts import errors, payees, policies, review
 from tenants.payouts import service as payouts
 from tenants.payouts.models import WatchEntry
+from tests.money.parts import at_once
+from tests.money.test_races import only_business
 from tests.payouts.conftest import PAYEE, Desk
 
 
@@ -61,6 +64,22 @@ def test_amounts_and_counts_of_the_same_promoter_add_up(desk: Desk) -> None:
     found = [hits(desk, desk.ask(promoter, 1_000)) for _ in range(4)]
     assert found == [[], [], ["day"], ["day", "velocity"]]
     assert hits(desk, desk.ask(desk.earner("青松"), 1_000)) == []
+
+
+def test_wishes_at_once_do_not_evade_the_count_of_a_window(desk: Desk) -> None:
+    """Each looks its facts up before it has the books, but counts the others when it has them."""
+    screening(desk, window_count=4, day_fen=4_000)
+    promoter = desk.earner("茉莉")
+    asked = only_business(at_once(*[partial(desk.ask, promoter, 1_000) for _ in range(8)]))
+    found = sorted(hits(desk, UUID(str(one))) for one in asked)
+    assert found == [[]] * 3 + [["day", "velocity"]] * 5
+
+
+def test_promoters_at_once_do_not_evade_the_count_of_a_device(desk: Desk) -> None:
+    screening(desk, device_promoters=2)
+    people = [desk.earner(name) for name in ("茉莉", "青松", "白露", "山茶")]
+    asked = only_business(at_once(*[partial(desk.ask, one, 1_000, device_id="phone") for one in people]))
+    assert sorted(hits(desk, UUID(str(one))) for one in asked) == [[]] + [["shared_device"]] * 3
 
 
 def test_a_withdrawal_right_after_a_release_is_seen(desk: Desk) -> None:

@@ -319,7 +319,7 @@ def test_the_report_of_a_quarter(desk: Desk) -> None:
         today = policies.today()
         months = tax_report.quarter_months(today.year, (today.month - 1) // 3 + 1)
         ((member, *figures),) = session().execute(tax_report.by_payee(*months)).all()
-        assert (member.id, figures) == (promoter, [1, 400_000, 64_000, 0, 336_000, 100_000])
+        assert (member.id, figures) == (promoter, [1, 400_000, 64_000, 0, 0, 336_000, 100_000])
         assert tax_report.real_names(*months, [promoter]) == {promoter: "张三"}
         earlier = tax_report.quarter_months(today.year - 1, 4)
         assert session().execute(tax_report.by_payee(*earlier)).all() == []

@@ -21,7 +21,7 @@ from fanyong.pluginhost.differences import MISSING, Difference, differences, fro
 from fanyong.pluginhost.models import PluginActivation
 from fanyong.pluginhost.registry import registry
 from fanyong.pluginhost.service import InvalidPluginSettings
-from fanyong.pluginhost.versions import NotInTheFuture, WrongState
+from fanyong.pluginhost.versions import MomentTaken, NotInTheFuture, WrongState
 from fanyong.tenancy.clock import brand_now, set_test_clock
 from fanyong.tenancy.context import Tenant
 from fanyong.tenancy.database import session, unit_of_work
@@ -164,6 +164,47 @@ def test_several_schedules_follow_each_other(inside: Tenant, install: Install) -
     assert states() == {1: "retired", 2: "active", 3: "retired", 4: "retired"}
     rows = {row.number: row for row in service.history(KIND)}
     assert [rows[n].retired_at for n in (1, 3, 4)] == [now + days * DAY for days in (1, 2, 3)]
+
+
+def test_a_moment_belongs_to_one_version(inside: Tenant, install: Install) -> None:
+    install(Plan())
+    active(1)
+    moment = brand_now() + DAY
+    draft(2)
+    draft(3)
+    schedule(2, moment)
+    with pytest.raises(MomentTaken) as refused:
+        schedule(3, moment)
+    assert "2" in refused.value.text
+    schedule(2, moment)
+    schedule(3, moment + timedelta(seconds=1))
+    with unit_of_work():
+        versions.unschedule(KIND, 2, actor="admin")
+    schedule(3, moment)
+    assert states() == {1: "active", 2: "draft", 3: "scheduled"}
+
+
+def test_before_two_versions_of_one_moment_the_one_before_both_was_in_force(inside: Tenant, install: Install) -> None:
+    """Such as were scheduled before a moment belonged to one: the later one came into force, and the other never."""
+    install(Plan())
+    moment = brand_now() + DAY
+    draft(1)
+    active(2)
+    draft(3)
+    for number in (1, 3):
+        schedule(number, moment + number * DAY)
+    with unit_of_work():
+        session().execute(
+            sa.update(PluginActivation)
+            .where(PluginActivation.state == "scheduled")
+            .values(effective_at=moment)
+            .execution_options(synchronize_session=False)
+        )
+    ahead(2 * DAY)
+    assert service.promote_all_due() == 2
+    assert states() == {1: "retired", 2: "retired", 3: "active"}
+    assert in_force(at=moment - timedelta(microseconds=1)) == 2
+    assert in_force(at=moment) == 3
 
 
 def test_activating_at_once_writes_down_what_was_due_first(inside: Tenant, install: Install) -> None:

@@ -68,6 +68,12 @@ def test_postings_are_narrowed_down(owner: Browser, busy: Busy) -> None:
     assert f"/console/withdrawals/{busy.withdrawal}" in page
 
 
+def test_a_statement_s_balances_open_the_postings_behind_them(owner: Browser, busy: Busy) -> None:
+    page = owner.get(f"/promoters/{busy.promoter}/statement")
+    behind = re.findall(rf'href="/console(/books/postings\?owner={busy.promoter}&last=[0-9-]+)"', page)
+    assert [len(owner.table(f"{url}&format=csv")) - 1 for url in behind] == [0, 6]
+
+
 def test_files_are_files(owner: Browser, busy: Busy) -> None:
     for path in ("/books/trial-balance", "/statements", f"/promoters/{busy.promoter}/statement"):
         answer = owner.client.get(f"/console{path}?format=pdf")

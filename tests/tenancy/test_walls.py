@@ -32,6 +32,7 @@ APPEND_ONLY = {
     "plugin_change",
     "posting",
     "seal",
+    "tax_correction",
     "tier_change",
 }
 DENIED = psycopg.errors.InsufficientPrivilege

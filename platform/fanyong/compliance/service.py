@@ -22,7 +22,7 @@ from fanyong.errors import FanyongError
 from fanyong.tenancy import settings
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.context import current_tenant
-from fanyong.tenancy.database import session
+from fanyong.tenancy.database import forget_once, once_a_transaction, session
 from fanyong.tenancy.directory import audit
 from fanyong.values import PlanTraits, TierTraits
 from fanyong.web.money import yuan
@@ -75,6 +75,10 @@ class EntryNotAllowed(NotAllowed):
         "first, and %(allowed)s is allowed. Up to %(notice)s the notice about entry has to be accepted, above that it "
         "takes a waiver of the platform of the kind “entry”."
     )
+
+
+#: Under which name a brand's waivers are remembered in a transaction.
+_WAIVERS = "waivers"
 
 
 class BadWaiver(FanyongError):
@@ -197,6 +201,7 @@ def grant_waiver(
         tenant_id=tenant_id, kind=kind, levels=levels, reason=reason.strip(), ends_at=ends_at, granted_by=actor
     )
     session().add(waiver)
+    forget_once(_WAIVERS)
     said = {"levels": levels} if kind == "levels" else {}
     details = {"kind": kind, **said, "reason": reason, "ends_at": ends_at.isoformat()}
     audit("waiver.granted", actor=actor, tenant_id=tenant_id, **details)
@@ -218,10 +223,13 @@ def revoke_waiver(*, tenant_id: UUID, waiver_id: UUID, actor: str) -> None:
 
 
 def _in_force(kind: WaiverKind, at: datetime | None) -> list[Waiver]:
-    query = sa.select(Waiver).where(
-        Waiver.tenant_id == current_tenant().id,
-        Waiver.kind == kind,
-        Waiver.revoked_at.is_(None),
-        Waiver.ends_at > (at or brand_now()),
-    )
-    return list(session().scalars(query))
+    moment = at or brand_now()
+    return [
+        waiver
+        for waiver in once_a_transaction(_WAIVERS, _all_waivers)
+        if waiver.kind == kind and waiver.revoked_at is None and waiver.ends_at > moment
+    ]
+
+
+def _all_waivers() -> Sequence[Waiver]:
+    return session().scalars(sa.select(Waiver).where(Waiver.tenant_id == current_tenant().id)).all()

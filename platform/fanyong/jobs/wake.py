@@ -7,6 +7,7 @@ when Redis lost the hint.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import current_app
@@ -22,6 +23,9 @@ from fanyong.tenancy.database import session
 log = logging.getLogger(__name__)
 QUEUE = "default"
 TEND_JOB = "fanyong.jobs.tending.tend_tenant"
+LOOK_JOB = "fanyong.jobs.tending.look_at"
+#: So few that a wake-up never waits long behind them.
+BRANDS_A_LOOK = 20
 #: A second hint within this time is dropped; the job clears the mark before it looks for work.
 MARK_SECONDS = 10
 
@@ -37,9 +41,9 @@ def redis() -> Redis:
     return connection
 
 
-def wake_mark(tenant_id: UUID) -> str:
+def wake_mark(tenant_id: UUID, *, whole: bool = False) -> str:
     """Return the Redis key that says a wake-up of this brand is on its way."""
-    return f"wake:{tenant_id.hex}"
+    return f"{'tick' if whole else 'wake'}:{tenant_id.hex}"
 
 
 def request_wake() -> None:
@@ -47,13 +51,30 @@ def request_wake() -> None:
     session().info["wake"] = current_tenant().id
 
 
-def wake(tenant_id: UUID) -> None:
-    """Queue the job that tends to a brand, unless one is queued already; a lost Redis costs only time."""
+def look_mark(tenant_ids: Sequence[UUID]) -> str:
+    """Return the Redis key that says that somebody will look at these brands."""
+    return f"look:{tenant_ids[0].hex}"
+
+
+def wake(tenant_id: UUID, *, whole: bool = False) -> None:
+    """Queue the job that tends to a brand, unless one is queued already; a lost Redis costs only time.
+
+    `whole` does everything that is due, otherwise what can wait for the next tick does.
+    """
+    _send_once(wake_mark(tenant_id, whole=whole), TEND_JOB, tenant_id.hex, whole=whole)
+
+
+def send_look(tenant_ids: Sequence[UUID]) -> None:
+    """Queue the job that wakes those of some brands that have something to do, unless one is queued already."""
+    _send_once(look_mark(tenant_ids), LOOK_JOB, [tenant_id.hex for tenant_id in tenant_ids])
+
+
+def _send_once(mark: str, job: str, argument: str | list[str], **options: bool) -> None:
     try:
-        if redis().set(wake_mark(tenant_id), "1", nx=True, ex=MARK_SECONDS):
-            queue().enqueue(TEND_JOB, tenant_id.hex, result_ttl=0, failure_ttl=7 * 86_400, job_timeout=300)
+        if redis().set(mark, "1", nx=True, ex=MARK_SECONDS):
+            queue().enqueue(job, argument, **options, result_ttl=0, failure_ttl=7 * 86_400, job_timeout=300)
     except RedisError as error:
-        log.warning("the wake-up of %s was lost: %s", tenant_id, error)
+        log.warning("a wake-up was lost (%s): %s", mark, error)
 
 
 @event.listens_for(Session, "after_commit")

@@ -40,6 +40,10 @@ from fanyong.tenancy.database import session, unit_of_work
 LEASE = timedelta(seconds=30)
 #: A payment page that nobody paid on is asked about after this time, in case its callback was lost.
 FIRST_QUERY = timedelta(seconds=5)
+#: Whether the tenders below have something to do.
+PAYMENTS_DUE = "EXISTS (SELECT FROM payment_intent WHERE next_query_at <= clock_timestamp())"
+REFUNDS_DUE = "EXISTS (SELECT FROM refund WHERE next_try_at <= clock_timestamp())"
+TRANSFERS_DUE = "EXISTS (SELECT FROM transfer WHERE next_try_at <= clock_timestamp())"
 _PAID_ALREADY = frozenset({"ORDERPAID", "OUT_TRADE_NO_USED"})
 Record = TypeVar("Record", PaymentIntent, Refund, Transfer)
 Answer = TypeVar("Answer", RefundFact, TransferFact)
@@ -136,8 +140,8 @@ def receive_callback(headers: Mapping[str, str], body: bytes) -> str:
     """
     with unit_of_work():
         provider = active_provider()
-    callback = provider.parse_callback(headers, body)
-    with unit_of_work():
+        # Nothing is asked of the provider here: the keys are ours, and what they open is in the body.
+        callback = provider.parse_callback(headers, body)
         is_new = session().scalar(
             insert(ProviderEvent)
             .values(
@@ -152,7 +156,8 @@ def receive_callback(headers: Mapping[str, str], body: bytes) -> str:
         if is_new is None:
             return "repeated"
         outcome = _apply(callback, provider)
-        session().get_one(ProviderEvent, callback.event_id).outcome = outcome
+        known = ProviderEvent.provider_event_id == callback.event_id
+        session().execute(sa.update(ProviderEvent).where(known).values(outcome=outcome))
     return outcome
 
 

@@ -111,6 +111,8 @@ class BillRow:
     kind: Literal["payment", "refund", "transfer"]
     number: str
     amount_fen: int
+    #: Of a refund: our number of the payment that it belongs to, where the bill names it.
+    payment_number: str = ""
 
 
 class PaymentProvider(Protocol):

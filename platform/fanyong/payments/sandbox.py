@@ -18,6 +18,8 @@ from fanyong.wechat.credentials import Credentials
 from fanyong.wechat.simulator.client import SimulatorClient, SimulatorRefused
 
 log = logging.getLogger(__name__)
+#: Whether `open_sandbox` has something to do.
+SANDBOX_MISSING = "NOT EXISTS (SELECT FROM merchant_account)"
 
 
 class NotASandbox(FanyongError):

@@ -167,8 +167,10 @@ def apply_payment(fact: PaymentFact, *, mchid: str, appid: str) -> str:
         intent.state, intent.problem, intent.next_query_at = "requires_merchant_action", problem, None
         publish("payment_intent.requires_merchant_action", intent, object_id=intent.id, problem=problem)
         return problem
+    # Asked for first: a question in between would write the half-changed intent.
+    now = brand_now()
     intent.state, intent.problem, intent.next_query_at = "succeeded", None, None
-    intent.transaction_id, intent.succeeded_at = fact.transaction_id, brand_now()
+    intent.transaction_id, intent.succeeded_at = fact.transaction_id, now
     intent.provider_at = fact.at or intent.succeeded_at
     publish("payment_intent.succeeded", intent, object_id=intent.id, amount_fen=intent.amount_fen)
     request_wake()

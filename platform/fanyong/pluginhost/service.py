@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from fanyong.pluginhost.models import PluginActivation, PluginChange, PluginFail
 from fanyong.pluginhost.registry import PluginFailed, checked_sequence, parse_settings, registry
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.context import current_tenant
-from fanyong.tenancy.database import once_a_transaction, session, unit_of_work
+from fanyong.tenancy.database import forget_once, once_a_transaction, session, unit_of_work
 from fanyong.values import Tier
 
 __all__ = ["ActivePlugin", "InvalidPluginSettings", "activate", "current", "current_activation", "validate"]
@@ -68,15 +69,12 @@ def current_activation(kind: PluginKind, *, at: datetime | None = None) -> Plugi
     one does not count, however soon after it the question is asked.
     """
     moment = at or brand_now()
-    rows = session().scalars(
-        sa.select(PluginActivation).where(
-            PluginActivation.kind == kind,
-            sa.or_(
-                PluginActivation.state == "active",
-                sa.and_(PluginActivation.state == "scheduled", PluginActivation.effective_at <= moment),
-            ),
-        )
-    )
+    rows = [
+        row
+        for row in once_a_transaction(_candidates_of(kind), partial(_candidates, kind))
+        if row.state == "active"
+        or (row.state == "scheduled" and row.effective_at is not None and row.effective_at <= moment)
+    ]
     by_age = sorted(rows, key=lambda row: (row.state == "scheduled", row.effective_at or moment, row.number))
     while by_age:
         row = by_age.pop()
@@ -152,6 +150,7 @@ def put_in_force(row: PluginActivation, *, at: datetime, actor: str) -> None:
         session().flush()
     row.state, row.activated_at, row.activated_by, row.problem = "active", at, actor, None
     session().flush()
+    forget_once(_candidates_of(row.kind))
     log_change(row, "activated", actor=actor)
 
 
@@ -181,6 +180,11 @@ def promote_due(kind: PluginKind) -> int:
         said = {"problem": problem} if problem else {}
         record_action(f"{_AUDITED[kind]}.{action}", actor="schedule", plugin=row.plugin, version=row.number, **said)
     return len(rows)
+
+
+#: Whether `promote_all_due` has something to do.
+VERSIONS_DUE = """
+    EXISTS (SELECT FROM plugin_activation WHERE state = 'scheduled' AND effective_at <= clock.brand_now)"""
 
 
 def promote_all_due() -> int:
@@ -259,8 +263,20 @@ def _before(row: PluginActivation) -> PluginActivation | None:
         PluginActivation.kind == row.kind,
         PluginActivation.state == "retired",
         PluginActivation.retired_at == row.activated_at,
+        # Of two that were scheduled for one moment the first was retired at once: it was never in force.
+        PluginActivation.activated_at < row.activated_at,
     )
     return session().scalar(query)
+
+
+def _candidates_of(kind: str) -> str:
+    return f"candidates:{kind}"
+
+
+def _candidates(kind: str) -> Sequence[PluginActivation]:
+    """Return the versions that are in force or will be; which of them counts depends on the moment."""
+    states = PluginActivation.state.in_(("active", "scheduled"))
+    return session().scalars(sa.select(PluginActivation).where(PluginActivation.kind == kind, states)).all()
 
 
 def _active_row(kind: str) -> PluginActivation | None:
@@ -279,3 +295,5 @@ def _queue_up(kind: PluginKind) -> None:
     """Let one change of a kind follow the other; before the first one there is no row that could be locked."""
     name = f"{current_tenant().schema} {kind}"
     session().execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+    # Whoever was waited for may have changed them.
+    forget_once(_candidates_of(kind))

@@ -43,6 +43,12 @@ class NotInTheFuture(FanyongError):
     message = _l("A version can only be scheduled for a moment in the future.")
 
 
+class MomentTaken(FanyongError):
+    code = "moment_taken"
+    status = 409
+    message = _l("Version %(number)d comes into force at that moment. Choose another one, or take that version back.")
+
+
 def get_version(kind: PluginKind, number: int, *, lock: bool = False) -> PluginActivation:
     """Return one version of the bound brand, a discarded one included; raises NotFound."""
     query = sa.select(PluginActivation).where(PluginActivation.kind == kind, PluginActivation.number == number)
@@ -110,11 +116,13 @@ def change_draft(
 def schedule(kind: PluginKind, number: int, *, effective_at: datetime, actor: str) -> PluginActivation:
     """Let a draft come into force by itself at a moment in the future.
 
-    Raises NotFound, WrongState, NotInTheFuture, and whatever activating it then would raise.
+    Raises NotFound, WrongState, NotInTheFuture, MomentTaken where another version has that moment, and whatever
+    activating it then would raise.
     """
     if effective_at <= brand_now():
         raise NotInTheFuture
     row = _waiting(kind, number)
+    _must_be_free(row, effective_at)
     check(kind, row.plugin, row.settings, tiers=_tiers_for(kind), at=effective_at)
     row.state, row.effective_at, row.activated_by, row.problem = "scheduled", effective_at, actor, None
     service.log_change(
@@ -169,6 +177,19 @@ def _waiting(kind: PluginKind, number: int) -> PluginActivation:
     if row.state not in WAITING:
         raise WrongState(number=number)
     return row
+
+
+def _must_be_free(row: PluginActivation, moment: datetime) -> None:
+    """Refuse a moment at which another version comes into force: which of them is meant, nobody could tell."""
+    other = sa.select(PluginActivation.number).where(
+        PluginActivation.kind == row.kind,
+        PluginActivation.state == "scheduled",
+        PluginActivation.effective_at == moment,
+        PluginActivation.id != row.id,
+    )
+    taken = session().scalar(other.limit(1))
+    if taken is not None:
+        raise MomentTaken(number=taken)
 
 
 def _tiers_for(kind: PluginKind) -> Sequence[Tier]:

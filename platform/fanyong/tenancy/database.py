@@ -112,6 +112,11 @@ def once_a_transaction(name: str, compute: Callable[[], Value]) -> Value:
     return value
 
 
+def forget_once(name: str) -> None:
+    """Forget what `once_a_transaction` remembers under a name, because it was changed."""
+    session().info.get(_REMEMBERED, {}).pop(name, None)
+
+
 @contextmanager
 def unit_of_work() -> Iterator[Session]:
     """Commit what the block did, or roll all of it back when it raises.

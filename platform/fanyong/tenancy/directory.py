@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
@@ -149,10 +150,12 @@ def get_record(tenant_id: UUID, *, lock: bool = False) -> TenantRecord | None:
     return session().get(TenantRecord, tenant_id, with_for_update=lock, populate_existing=lock)
 
 
-def live_tenants() -> list[Tenant]:
-    """Return every brand that works or is suspended, oldest first."""
-    rows = session().scalars(sa.select(TenantRecord).where(TenantRecord.state != "ready").order_by(TenantRecord.id))
-    return [row.as_tenant() for row in rows]
+def live_tenants(*, among: Collection[UUID] | None = None) -> list[Tenant]:
+    """Return every brand that works or is suspended, oldest first; of those `among` alone when they are given."""
+    query = sa.select(TenantRecord).where(TenantRecord.state != "ready").order_by(TenantRecord.id)
+    if among is not None:
+        query = query.where(TenantRecord.id.in_(among))
+    return [row.as_tenant() for row in session().scalars(query)]
 
 
 def set_state(record: TenantRecord, *, state: str, reason: str | None, actor: str) -> None:

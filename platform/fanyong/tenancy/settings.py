@@ -50,6 +50,11 @@ def save(value: SettingsGroup, *, actor: str) -> None:
     once_a_transaction("brand_settings", _read_all)[value.key] = row.value
 
 
+def remember(groups: dict[str, dict[str, Any]]) -> None:
+    """Keep what another statement read of the bound brand's settings until the transaction ends."""
+    once_a_transaction("brand_settings", lambda: groups)
+
+
 def _read_all() -> dict[str, dict[str, Any]]:
     """Return every group: they are few and small, and one query a transaction serves all of them."""
     return {row.key: row.value for row in session().execute(sa.select(BrandSetting.key, BrandSetting.value))}

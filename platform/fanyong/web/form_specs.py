@@ -62,6 +62,8 @@ class Spec:
     choices: tuple[tuple[str, Any], ...] = ()
     values: Mapping[str, Any] | None = None
     choices_from: str = ""
+    #: What empty stands for, in words: shown in an empty field.
+    blank: Any = ""
     #: The fields of a section, or of each row.
     parts: tuple[Spec, ...] = ()
     #: For `several`: what each of the values is.
@@ -164,6 +166,7 @@ def _spec(name: str, info: FieldInfo) -> Spec:
         choices=choices,
         values=_values(annotation) if kind == "select" else None,
         choices_from=str(extra.get("choices", "")),
+        blank=extra.get("blank", ""),
         parts=parts,
         item=_item_spec(annotation, extra) if kind == "several" else None,
     )

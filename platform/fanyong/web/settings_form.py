@@ -7,6 +7,7 @@ The model is the only description of a form: titles and descriptions come from
     widget    "textarea", "password" or "email" for text
     labels    words for the values of a Literal: {"paid": _l("when paid")}
     choices   the name of a list of choices that the page supplies, for example "tiers"
+    blank     words for what an empty field stands for: _l("all tiers")
 
 A field that is a model becomes a section, one that may be None a section with a switch; a list of models becomes
 rows, which keep the order they have on the page; a list of plain values becomes boxes to tick, or one text with

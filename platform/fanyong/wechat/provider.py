@@ -269,5 +269,5 @@ def _callback_fact(event_type: str, resource: Mapping[str, object]) -> Fact | No
 
 def _trade_row(row: TradeRow) -> BillRow:
     if row.out_refund_no:
-        return BillRow("refund", row.out_refund_no, row.refund_fen)
+        return BillRow("refund", row.out_refund_no, row.refund_fen, row.out_trade_no)
     return BillRow("payment", row.out_trade_no, row.order_fen)

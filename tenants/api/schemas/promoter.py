@@ -23,6 +23,7 @@ MovementKind = Literal[
     "fee",
     "write_off",
     "adjust",
+    "tax_back",
 ]
 
 
@@ -86,6 +87,19 @@ class Explanation(Answer):
     amount_fen: Fen = Field(examples=[900])
 
 
+class NotGiven(Answer):
+    """Something that the plan has for the same line and nobody got."""
+
+    level: int = Field(examples=[2])
+    rule: str = Field(examples=["levels:2"])
+    reason: str = Field(examples=["no_upline"])
+    text: str = Field(
+        examples=["Nobody stands at level 2 above the buyer. Rule levels:2."],
+        description=_("In words, in the language of Accept-Language."),
+    )
+    mine: bool = Field(examples=[False], description=_("Whether it would have been the member's own."))
+
+
 class Award(Answer):
     """A commission: of an order's line, or for a month that is over."""
 
@@ -118,6 +132,7 @@ class Award(Answer):
     due_at: Time | None = Field(description=_("When it can be withdrawn; null before the buyer has the goods."))
     released_at: Time | None = Field(examples=[None])
     explanation: Explanation
+    not_given: list[NotGiven] = Field(description=_("Who got nothing of the same line, and why; nobody is named."))
 
 
 class AwardPage(Page[Award]):

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from tenants.api.schemas.common import Answer, Body, Fen, Id, IdempotencyHeaders, Page, PageQuery, Query, Text, Time
 from tenants.api.texts import mark as _
 
-WithdrawalState = Literal["requested", "held", "approved", "paid", "rejected", "failed"]
+WithdrawalState = Literal["requested", "held", "approved", "paid", "rejected", "failed", "returned"]
 MAX_DEVICE_ID = 128
 Channel = Annotated[Text, Field(max_length=64)]
 Name = Annotated[Text, Field(max_length=64)]
@@ -123,7 +123,7 @@ class Withdrawal(Answer):
         examples=["approved"],
         description=_(
             "requested → approved → paid; held while the shop looks into it; or rejected by the shop; or failed, and "
-            "the money is back."
+            "the money is back; or returned: paid, and sent back later by the payee's bank."
         ),
     )
     channel: str = Field(examples=["payout_wechat"])
@@ -139,13 +139,18 @@ class Withdrawal(Answer):
     requested_at: Time
     decided_at: Time | None
     finished_at: Time | None = Field(examples=[None])
-    reason: str | None = Field(examples=[None], description=_("Why it was rejected or failed."))
+    returned_at: Time | None = Field(examples=[None], description=_("When it was sent back after it had been paid."))
+    reason: str | None = Field(examples=[None], description=_("Why it was rejected, failed or came back."))
 
 
 class WithdrawalToConfirm(Withdrawal):
     """A withdrawal, with what is needed to take the money while it waits for that."""
 
     confirm: TransferConfirmation | None
+    tax_given_back_fen: Fen = Field(
+        examples=[0],
+        description=_("Of tax_fen, what went back to the balance because another withdrawal did not arrive."),
+    )
     tax_details: dict[str, Any] | None = Field(
         examples=[{"tax_fen": 80000, "period_gross_fen": 500000, "period_tax_fen": 80000, "withheld_before_fen": 0}],
         description=_("How the tax came about; null where none is withheld."),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from tenants.api.schemas import promoter as schemas
 from tenants.api.schemas.common import PageQuery
 from tenants.api.texts import mark as _
 from tenants.commissions import service as commissions
-from tenants.commissions.explain import award_sentence
+from tenants.commissions.explain import award_sentence, withheld_sentence
 from tenants.commissions.models import Award
 from tenants.ledger import service as ledger
 from tenants.ledger.models import PROMOTER_ACCOUNTS, AccountName, Posting, PostingKind
@@ -77,6 +78,7 @@ def list_statement(query: schemas.StatementQuery) -> schemas.StatementPage:
 def _awards(rows: Sequence[tuple[Award, str, int, datetime | None, datetime | None]]) -> Iterator[schemas.Award]:
     lines = _lines([award.line_id for award, *_course in rows])
     all_held = settlement.open_hold(member_id=current_member().id) is not None
+    withheld = commissions.withheld_of_orders({award.order_id for award, *_course in rows})
     held_orders = settlement.held_orders({award.order_id for award, *_course in rows})
     for award, state, reversed_fen, due_at, released_at in rows:
         waits = state in ("estimated", "frozen", "held")
@@ -105,8 +107,20 @@ def _awards(rows: Sequence[tuple[Award, str, int, datetime | None, datetime | No
                 "due_at": due_at,
                 "released_at": released_at,
                 "explanation": {**award.explanation, "text": award_sentence(award.explanation)},
+                "not_given": [_not_given(item, award.beneficiary_id) for item in withheld.get(award.line_id, ())],
             }
         )
+
+
+def _not_given(item: Mapping[str, Any], reader_id: UUID) -> dict[str, object]:
+    level, rule, reason = item["level"], item["rule"], item["reason"]
+    return {
+        "level": level,
+        "rule": rule,
+        "reason": reason,
+        "text": withheld_sentence(reason, level=level, rule=rule),
+        "mine": bool(item["beneficiary_id"]) and UUID(item["beneficiary_id"]) == reader_id,
+    }
 
 
 def _lines(line_ids: list[UUID]) -> dict[UUID, tuple[OrderLine, str]]:

@@ -19,7 +19,7 @@ from tenants.api.blueprint import bp
 from tenants.api.operations import operation
 from tenants.api.schemas import withdrawals as schemas
 from tenants.api.texts import mark as _
-from tenants.payouts import channels, errors, payees
+from tenants.payouts import channels, corrections, errors, payees
 from tenants.payouts import service as payouts
 from tenants.payouts.channels import Channel
 from tenants.payouts.models import PayeeAccount, Withdrawal
@@ -146,7 +146,10 @@ def get_withdrawal(withdrawal_id: str) -> schemas.WithdrawalToConfirm:
         raise NotFound
     (view,) = _views([(withdrawal, transfer, None)])
     return schemas.WithdrawalToConfirm(
-        **view.model_dump(), confirm=_confirmation(transfer), tax_details=withdrawal.tax_details
+        **view.model_dump(),
+        confirm=_confirmation(transfer),
+        tax_details=withdrawal.tax_details,
+        tax_given_back_fen=corrections.corrected_of(withdrawal.id),
     )
 
 

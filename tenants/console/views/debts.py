@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from fanyong.errors import FanyongError
 from fanyong.identity.permissions import Permission
 from fanyong.identity.web import current_actor, requires
+from fanyong.ids import new_token
 from fanyong.web.csv_export import csv_response, wants_csv
 from fanyong.web.filters import localtime
 from fanyong.web.money import NotANumber, hundredths, parse_yuan
@@ -53,7 +54,13 @@ def write_off_debt(member_id: UUID) -> ResponseReturnValue:
     except NotANumber:
         return _page(problem=_("Please enter an amount like 12.50."), problem_at=member_id), 422
     try:
-        given_up = service.write_off(member_id, amount_fen=amount_fen, reason=typed("reason"), actor=current_actor())
+        given_up = service.write_off(
+            member_id,
+            amount_fen=amount_fen,
+            reason=typed("reason"),
+            idempotency_key=typed("idempotency_key")[:255] or new_token(),
+            actor=current_actor(),
+        )
     except FanyongError as error:
         return _page(problem=refused(error), problem_at=member_id), error.status
     record("debt.written_off", member=member_id.hex, amount_fen=amount_fen, reason=given_up.reason)
@@ -72,4 +79,5 @@ def _page(*, problem: str = "", problem_at: UUID | None = None) -> str:
         page=paginate(service.write_offs() if view else service.debtors(search=_search())),
         problem=problem,
         problem_at=problem_at,
+        form_key=typed("idempotency_key") if problem else new_token(),
     )

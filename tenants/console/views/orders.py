@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from flask import render_template, request
+from flask import jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from fanyong.errors import FanyongError
 from fanyong.identity.permissions import Permission
 from fanyong.identity.web import requires
-from fanyong.ids import new_token
+from fanyong.ids import new_token, parse_id
 from fanyong.payments import service as payments
 from fanyong.web.csv_export import csv_response, wants_csv
+from fanyong.web.errors import wants_json
 from fanyong.web.filters import localtime
 from fanyong.web.money import hundredths
 from fanyong.web.paging import everything, paginate
 from fanyong.web.words import _
+from fanyong.wechat.times import BEIJING
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
-from tenants.console.order_money import exchange_panel, held_promoters, money_of
+from tenants.console.order_money import exchange_panel, from_bill, held_promoters, money_as_json, money_of, refundable
 from tenants.members import service as members
 from tenants.members.models import Member
 from tenants.orders import refunds
 from tenants.orders import service as orders_service
 from tenants.orders.models import Order
+from tenants.reconciliation.differences import refund_to_record
 from tenants.settlement import service as settlement_service
 from tenants.settlement.triggers import in_words
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which orders are listed: `first` and `last` are days in Beijing, of the moment that `by` names."""
+
+    q: str
+    state: str
+    by: orders_service.DatedBy
+    first: date | None
+    last: date | None
 
 
 @bp.get("/orders")
 @requires(Permission.ORDERS_READ)
 def orders() -> ResponseReturnValue:
     """List the orders."""
-    state = request.args.get("state", "")
-    state = state if state in labels.ORDER else ""
-    query = orders_service.all_orders(state=state, search=request.args.get("q", "").strip())
+    asked = _asked()
+    query = orders_service.all_orders(
+        state=asked.state,
+        search=asked.q,
+        dated_by=asked.by,
+        starts_at=_midnight(asked.first) if asked.first else None,
+        ends_at=_midnight(asked.last + timedelta(days=1)) if asked.last and asked.last < date.max else None,
+    )
     if wants_csv():
         return csv_response("orders", header=_csv_header(), rows=_csv_rows(everything(query)))
     page = paginate(query)
@@ -44,7 +65,8 @@ def orders() -> ResponseReturnValue:
         "console/orders.html",
         page=page,
         buyers=_buyers(page.items),
-        state=state,
+        asked=asked,
+        sums=orders_service.sums_of(query) if asked.first or asked.last else None,
         states=labels.options(labels.ORDER),
     )
 
@@ -52,7 +74,9 @@ def orders() -> ResponseReturnValue:
 @bp.get("/orders/<uuid:order_id>")
 @requires(Permission.ORDERS_READ)
 def order(order_id: UUID) -> ResponseReturnValue:
-    """Show one order."""
+    """Show one order; a program that asks for JSON gets its commissions with all explanations."""
+    if wants_json():
+        return jsonify(money_as_json(orders_service.get_order(order_id)))
     return order_page(order_id)
 
 
@@ -74,12 +98,16 @@ def order_page(order_id: UUID, *, problems: Mapping[str, str] | None = None, at:
     What is wrong with a whole form stands under the empty name.
     """
     order = orders_service.get_order(order_id)
+    difference_id = parse_id(request.args.get("difference", ""))
+    prefilled = from_bill(order, refund_to_record(difference_id)) if difference_id else {}
     return render_template(
         "console/order.html",
         order=order,
         buyer=members.get_member(order.member_id),
         money=money_of(order),
         intent=payments.intent_for(order.id),
+        refundable=refundable(order),
+        prefilled=prefilled,
         freight_left=refunds.freight_left(order),
         can_ship=order.state == "paid" and any(x.refunded_quantity < x.quantity for x in order.lines),
         can_refund=order.state in refunds.REFUNDABLE_STATES and order.refunded_fen < order.total_fen,
@@ -92,6 +120,28 @@ def order_page(order_id: UUID, *, problems: Mapping[str, str] | None = None, at:
         problem_at=at,
         form_key=typed("idempotency_key") if problems else new_token(),
     )
+
+
+def _asked() -> Asked:
+    state = request.args.get("state", "")
+    return Asked(
+        request.args.get("q", "").strip(),
+        state if state in labels.ORDER else "",
+        "paid" if request.args.get("by") == "paid" else "created",
+        _day("from"),
+        _day("to"),
+    )
+
+
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), BEIJING)
 
 
 _CSV_AMOUNTS = ("goods", "self_discount", "coupon", "exchange_credit", "freight", "total", "refunded")

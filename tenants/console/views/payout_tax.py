@@ -142,6 +142,7 @@ def _csv() -> ResponseReturnValue:
         _("Payouts"),
         _("Gross"),
         _("Tax"),
+        _("Tax given back"),
         _("Fee"),
         _("Net"),
         _("Still on its way"),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from http import HTTPStatus
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import render_template, request
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from fanyong.errors import FanyongError
+from fanyong.errors import FanyongError, NotFound
 from fanyong.identity.permissions import Permission
 from fanyong.identity.service import admins
 from fanyong.identity.web import current_actor, requires
@@ -102,6 +103,26 @@ def close_difference(difference_id: UUID) -> ResponseReturnValue:
     return done(_("The difference is closed."), "console.reconciliation")
 
 
+@bp.post("/reconciliation/<uuid:difference_id>/record")
+@requires(Permission.ORDERS_REFUND)
+def record_difference(difference_id: UUID) -> ResponseReturnValue:
+    """Lead to the form that records a refund which stands in the bill and not in our books."""
+    # The conversation with WeChat Pay must not happen inside this request's transaction.
+    session().commit()
+    try:
+        order_id = tasks.order_of_refund(difference_id)
+    except NotFound as error:
+        return _page(problem=_("The bill names no order of yours for this refund.")), error.status
+    except FanyongError as error:
+        return _page(problem=refused(error)), error.status
+    except ProviderError as error:
+        session().rollback()
+        return _page(problem=_("WeChat Pay did not hand the bills out (%(code)s).", code=error.code)), 503
+    return redirect(
+        url_for("console.order", order_id=order_id, difference=difference_id, _anchor="record"), HTTPStatus.SEE_OTHER
+    )
+
+
 def _filters() -> dict[str, str]:
     asked = {name: request.args.get(name, "").strip() for name in ("state", "kind", "day", "assignee", "q")}
     if request.args.get("all"):
@@ -138,6 +159,7 @@ def _page(*, problem: str = "") -> str:
         asked=asked,
         is_filtered=any(asked[name] for name in ("kind", "day", "assignee", "q")) or asked["state"] != "unclosed",
         behind=differences.behind(page.items),
+        can_be_recorded=differences.can_be_recorded,
         days=days,
         state_of=_day_states(days),
         ages=differences.unclosed_by_age(),

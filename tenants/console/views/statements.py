@@ -110,9 +110,13 @@ def promoter_statement(member_id: UUID) -> ResponseReturnValue:
         return csv_response(name, header=header, rows=rows)
     if request.args.get("format") == "pdf":
         return pdf_response(name, promoter_documents.promoter_document(statement, _made()))
+    # A month that there is no statement of was refused above.
+    span = month_span(month) or _this_month()
     return render_template(
         "console/promoter_statement.html",
         statement=statement,
+        span=span,
+        day_before=span.first - timedelta(days=1),
         page=_page_of(statement.lines),
         months=months or [month],
         movements=MOVEMENTS,

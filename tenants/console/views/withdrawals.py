@@ -25,7 +25,7 @@ from fanyong.wechat.times import BEIJING
 from tenants.console import labels
 from tenants.console.base import bp, done, record, refused, typed
 from tenants.members.models import Member
-from tenants.payouts import channels, payees, screening, settling
+from tenants.payouts import channels, corrections, payees, quoting, screening, settling
 from tenants.payouts import service as payouts
 from tenants.payouts.models import PayeeAccount, PayoutBatch, PayoutPolicy, Withdrawal
 from tenants.payouts.rules import WithdrawalRules, needs_two_people
@@ -130,6 +130,20 @@ def withdrawal_failed(withdrawal_id: UUID) -> ResponseReturnValue:
     return done(message, "console.withdrawal", withdrawal_id=withdrawal_id)
 
 
+@bp.post("/withdrawals/<uuid:withdrawal_id>/returned")
+@requires(Permission.WITHDRAWALS_PAY)
+def withdrawal_returned(withdrawal_id: UUID) -> ResponseReturnValue:
+    """Give the money of a payout back that was paid and came back from the payee's bank."""
+    reason, proof = typed("reason"), typed("proof")
+    try:
+        found = settling.mark_returned(withdrawal_id, reason=reason, proof=proof, actor=current_actor())
+    except FanyongError as error:
+        return _one(withdrawal_id, problem=refused(error)), error.status
+    record("withdrawal.returned", withdrawal=withdrawal_id.hex, reason=found.reason, proof=found.return_proof)
+    message = _("The payout is booked as returned; the money is back in the balance.")
+    return done(message, "console.withdrawal", withdrawal_id=withdrawal_id)
+
+
 @bp.post("/withdrawals/<uuid:withdrawal_id>/payee")
 @requires(Permission.WITHDRAWALS_PAY)
 def show_payee(withdrawal_id: UUID) -> ResponseReturnValue:
@@ -197,9 +211,12 @@ def _page(*, problem: str = "", problem_at: UUID | None = None) -> str:
 def _one(withdrawal_id: UUID, *, problem: str = "", payee_fields: dict[str, str] | None = None) -> str:
     found, transfer = payouts.get_withdrawal(withdrawal_id)
     rules = settings.load(WithdrawalRules)
+    is_open = found.state in ("requested", "held") or (found.state == "approved" and transfer is None)
     return render_template(
         "console/withdrawal.html",
         found=found,
+        kept_back=quoting.kept_back(found.member_id) if is_open else None,
+        corrections=corrections.corrections_of(found.id),
         transfer=transfer,
         member=session().get_one(Member, found.member_id),
         payee=session().get(PayeeAccount, found.payee_id) if found.payee_id else None,
@@ -231,6 +248,7 @@ def _csv() -> ResponseReturnValue:
         _("First approved by"),
         _("Why held"),
         _("Proof"),
+        _("Came back at"),
     )
     titles = _channel_titles()
     rows = (
@@ -251,6 +269,7 @@ def _csv() -> ResponseReturnValue:
             found.first_approved_by or "",
             " ".join(screening.sentence(reason) for reason in found.held_reasons or ()),
             found.proof or "",
+            localtime(found.returned_at),
         )
         for found, _transfer, member in everything(_query(_asked()))
     )
