@@ -88,7 +88,11 @@ def test_a_good_story_names_its_one_brand_everywhere(write: Write) -> None:
         ("steps.3.lines", [], "steps[3].lines: nothing to refund"),
         ("steps.4.member", "谁", "steps[4].member: there is no member '谁'"),
         ("steps.5.state", "done", "steps[5]: state: 'done' is none of requested, held, approved"),
-        ("steps.5.stock", 1, "steps[5]: stock: not known of a withdrawal; allowed: state, amount_fen, reason"),
+        (
+            "steps.5.stock",
+            1,
+            "steps[5]: stock: not known of a withdrawal; allowed: state, amount_fen, tax_fen, fee_fen",
+        ),
         ("steps.5.member", "茉莉", "steps[5]: one subject a step, not member and withdrawal"),
         ("steps.5.expect_error", "x", "steps[5].expect_error: an expectation looks and does nothing"),
         ("steps.6", {"do": "expect", "member": "茉莉"}, "steps[6]: nothing to compare; allowed: estimated_fen"),
@@ -108,6 +112,28 @@ def test_a_mistake_names_the_file_the_path_and_what_is_allowed(
     with pytest.raises(Mistake) as mistake:
         load(file)
     assert f"{file}: {expected}" in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({"do": "invite", "tier": "gold"}, "steps[6].as: is missing"),
+        ({"do": "accept_invitation", "member": "乔木", "invitation": "I"}, "there is no invitation so far 'I'"),
+        ({"do": "apply", "member": "谁"}, "steps[6].member: there is no member '谁'"),
+        ({"do": "appoint_agent", "member": "茉莉", "region": "3205055"}, "steps[6].region"),
+        ({"do": "bank_results", "batch": "B", "results": [{"withdrawal": "W"}]}, "there is no batch so far 'B'"),
+        (
+            {"do": "bank_results", "batch": "B", "results": [{"withdrawal": "V"}]},
+            "steps[6].results[0].withdrawal: there is no withdrawal so far 'V'",
+        ),
+        ({"do": "set_tax_policy", "method": "flat"}, "steps[6].method"),
+        ({"do": "write_off", "member": "茉莉", "amount_fen": 0}, "steps[6].amount_fen"),
+    ],
+)
+def test_a_mistake_about_joining_or_payouts_is_found(write: Write, step: dict[str, Any], expected: str) -> None:
+    with pytest.raises(Mistake) as mistake:
+        load(write(changed("steps.6", step)))
+    assert expected in str(mistake.value)
 
 
 def test_all_mistakes_are_told_at_once(write: Write) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-from fanyong.devtools.story import aftersale, steps
+from fanyong.devtools.story import aftersale, joining, joining_steps, payout_steps, payouts, steps
 from fanyong.devtools.story.console import Superadmin
 from fanyong.devtools.story.doors import Refused
-from fanyong.devtools.story.stage import Asked, Placed, Stage
+from fanyong.devtools.story.parts import BaseStep
+from fanyong.devtools.story.stage import Placed, Stage
 from fanyong.devtools.story.telling import yuan
+from fanyong.wechat.times import BEIJING
 
 
 def log_in(stage: Stage, key: str, *, via: str | None = None) -> None:
@@ -28,7 +30,7 @@ def share_token(stage: Stage, member: str, *, sku: str | None = None) -> str:
     return token
 
 
-def act(stage: Stage, step: steps.BaseStep, *, name: str, key: str, superadmin: Superadmin) -> str:
+def act(stage: Stage, step: BaseStep, *, name: str, key: str, superadmin: Superadmin) -> str:
     """Do what a step says and return it in words; `name` is for what has none, `key` makes repeating safe."""
     match step:
         case steps.Join():
@@ -57,23 +59,24 @@ def act(stage: Stage, step: steps.BaseStep, *, name: str, key: str, superadmin: 
         case steps.Advance():
             stage.advance(step.total_seconds)
             return f"time passes: {_span(step)}"
+        case steps.NextMonth():
+            stage.advance(_until_next_month(stage, step.day))
+            return f"the next month comes, to its day {step.day}"
         case steps.CloseMonth():
             month = step.month or stage.console.month_to_post()
             page = f"/console/rewards/{month}"
             # On a repetition an earlier try may have got through.
             stage.console.submit(f"{page}/post", {}, page=page, done_before=("wrong_run_state",))
             return f"the rewards of {month} are posted"
-        case steps.Withdraw():
-            return _withdraw(stage, step, name=step.name or name, key=key)
-        case steps.Approve() | steps.Reject():
-            return _decide(stage, step)
-        case steps.ConfirmTransfer() | steps.ExpireTransfer():
-            return _end_transfer(stage, step)
+        case _ if isinstance(step, payout_steps.AnyPayoutStep):
+            return payouts.pay_out(stage, step, name=name, key=key)
+        case _ if isinstance(step, joining_steps.AnyJoiningStep):
+            return joining.join_in(stage, step, key=key)
         case _:
             return _govern(stage, step, superadmin=superadmin)
 
 
-def wait_for_effect(stage: Stage, step: steps.BaseStep) -> None:
+def wait_for_effect(stage: Stage, step: BaseStep) -> None:
     """Wait until a step's effect is there, or raise Refused when there is none; the brand has come to rest."""
     match step:
         case steps.Pay():
@@ -91,9 +94,9 @@ def wait_for_effect(stage: Stage, step: steps.BaseStep) -> None:
             )
             if any(r["state"] == "failed" for r in stage.order(step.order)["refunds"][-1:]):
                 raise Refused("refund_failed", f"WeChat refused the refund of order {step.order}")
-        case steps.ConfirmTransfer():
+        case payout_steps.ConfirmTransfer():
             stage.wait_for("the transfer is paid", lambda: stage.withdrawal(step.withdrawal)["state"] == "paid")
-        case steps.ExpireTransfer():
+        case payout_steps.ExpireTransfer():
             stage.wait_for("the transfer is over", lambda: stage.withdrawal(step.withdrawal)["state"] == "failed")
 
 
@@ -121,33 +124,7 @@ def _pay(stage: Stage, step: steps.Pay) -> str:
     return f"{order.buyer} pays order {step.order}  {yuan(step.amount_fen or order.total_fen)}"
 
 
-def _withdraw(stage: Stage, step: steps.Withdraw, *, name: str, key: str) -> str:
-    body: dict[str, Any] = {"amount_fen": step.amount_fen}
-    if step.real_name is not None:
-        body["real_name"] = step.real_name
-    made = stage.shop.ask("POST", "/withdrawals", member=step.member, key=key, json=body)
-    stage.withdrawals[name] = Asked(id=made["id"], member=step.member, number=made["transfer_number"])
-    return f"{step.member} asks for {yuan(step.amount_fen)} ({name})"
-
-
-def _decide(stage: Stage, step: steps.Approve | steps.Reject) -> str:
-    path = f"/console/withdrawals/{stage.withdrawals[step.withdrawal].id}/{step.do}"
-    fields = {"reason": step.reason} if isinstance(step, steps.Reject) else {}
-    # On a repetition the transfer may have come to its end already, and the decision is old news.
-    stage.console.submit(path, fields, page="/console/withdrawals", done_before=("wrong_withdrawal_state",))
-    return f"{step.do} withdrawal {step.withdrawal}"
-
-
-def _end_transfer(stage: Stage, step: steps.ConfirmTransfer | steps.ExpireTransfer) -> str:
-    asked = stage.withdrawals[step.withdrawal]
-    if isinstance(step, steps.ConfirmTransfer):
-        stage.sandbox.end_transfer(stage.mchid, asked.number, action="confirm")
-        return f"{asked.member} confirms the transfer of {step.withdrawal}"
-    stage.sandbox.end_transfer(stage.mchid, asked.number, action="expire")
-    return f"the transfer of {step.withdrawal} expires"
-
-
-def _govern(stage: Stage, step: steps.BaseStep, *, superadmin: Superadmin) -> str:
+def _govern(stage: Stage, step: BaseStep, *, superadmin: Superadmin) -> str:
     """Do what the brand's owner or the platform decides."""
     match step:
         case steps.Freeze() | steps.Unfreeze():
@@ -170,6 +147,13 @@ def _govern(stage: Stage, step: steps.BaseStep, *, superadmin: Superadmin) -> st
             return f"the brand settles by {step.trigger}"
         case _:
             raise AssertionError(step)
+
+
+def _until_next_month(stage: Stage, day: int) -> int:
+    """Return how many seconds there are to noon of a day of the brand's next month."""
+    now = (datetime.now(UTC) + timedelta(seconds=stage.offset_seconds)).astimezone(BEIJING)
+    first = (now.replace(day=1) + timedelta(days=32)).replace(day=day, hour=12, minute=0, second=0, microsecond=0)
+    return int((first - now).total_seconds())
 
 
 def _span(step: steps.Advance) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
+import httpx
+
 from fanyong.devtools.story.doors import Door, Place, Refused, Transient, patiently
 from fanyong.devtools.story.parts import Chosen, WaiverTerms
+from fanyong.wechat.times import BEIJING
 
-_BEIJING = timezone(timedelta(hours=8))
 _BRAND_LINK = re.compile(r"/superadmin/brands/([0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})")
 
 
@@ -55,6 +57,22 @@ class Forms:
 
         patiently(once, what=f"POST {self.place.host}{path}")
 
+    def post(
+        self, path: str, fields: dict[str, str], *, page: str, files: dict[str, tuple[str, bytes, str]] | None = None
+    ) -> httpx.Response:
+        """Send the form of `page` until it is answered; returns an answer that is a page or a file of its own."""
+
+        def once(_attempt: int) -> httpx.Response:
+            try:
+                form = {**fields, "csrf_token": self._door.token(page)}
+                return self._door.send("POST", path, data=form, files=files, headers={"Accept": "*/*"})
+            except Refused as error:
+                if error.code == "stale_form":
+                    raise Transient(str(error)) from error
+                raise
+
+        return patiently(once, what=f"POST {self.place.host}{path}")
+
     def read(self, path: str, *, accept: str = "text/html", **values: Any) -> str:
         """Return what a page shows."""
         headers = {"Accept": accept}
@@ -96,7 +114,7 @@ class Console(Forms):
             return str(self._door.submit(path, fields, page=f"/console/{what}/new").headers["location"])
 
         version = patiently(draft, what=f"POST {self.place.host}/console/{what}/drafts")
-        at = moment.astimezone(_BEIJING).replace(tzinfo=None).isoformat(timespec="seconds")
+        at = moment.astimezone(BEIJING).replace(tzinfo=None).isoformat(timespec="seconds")
         self.submit(f"{version}/schedule", {"effective_at": at}, page=version, done_before=("wrong_version_state",))
 
     def month_to_post(self) -> str:
@@ -132,7 +150,7 @@ class Superadmin(Forms):
             "kind": waiver.kind,
             "levels": str(waiver.levels) if waiver.kind == "levels" else "",
             "reason": waiver.reason,
-            "ends_on": ends.astimezone(_BEIJING).date().isoformat(),
+            "ends_on": ends.astimezone(BEIJING).date().isoformat(),
         }
         brand = self._brand_page(subdomain)
         self.submit(f"{brand}/waivers", fields, page=brand)

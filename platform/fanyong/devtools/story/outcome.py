@@ -56,5 +56,5 @@ def _order(stage: Stage, name: str, *, awards: list[dict[str, Any]]) -> dict[str
 def _withdrawal(stage: Stage, name: str) -> dict[str, Any]:
     shown = stage.withdrawal(name)
     return {"member": stage.withdrawals[name].member} | {
-        field: shown[field] for field in ("amount_fen", "state", "reason")
+        field: shown[field] for field in ("amount_fen", "tax_fen", "fee_fen", "net_fen", "state", "reason")
     }

@@ -75,3 +75,19 @@ class SettlementRules(Part):
             "month_days": ", ".join(map(str, self.month_days)),
             "auto_receive_days": days,
         }
+
+
+class BaseStep(Part):
+    """What every step may carry."""
+
+    #: May be left out of a file with one brand; reading the file fills it in.
+    brand: Key
+    do: str
+    note: str | None = None
+    expect_error: Key | None = None
+
+
+class MemberStep(BaseStep):
+    """A step that a member takes."""
+
+    member: Key = Field(validation_alias=AliasChoices("member", "by"))

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fanyong.devtools.story import steps
+from fanyong.devtools.story import joining_steps, payout_steps, steps
 from fanyong.devtools.story.format import Story
+from fanyong.devtools.story.parts import BaseStep
 
 Problem = tuple[str, str]
 
@@ -21,6 +22,8 @@ class _Known:
     orders: dict[str, list[str]] = field(default_factory=dict)
     withdrawals: list[str] = field(default_factory=list)
     shares: list[str] = field(default_factory=list)
+    invitations: list[str] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
 
 
 def find_broken_references(story: Story) -> list[Problem]:
@@ -54,11 +57,13 @@ class _Checker:
                 self._check_step(f"steps[{index}]", step, known)
         return self._found
 
-    def _check_step(self, path: str, step: steps.BaseStep, known: _Known) -> None:
+    def _check_step(self, path: str, step: BaseStep, known: _Known) -> None:
         for name in ("member", "via", "payer"):
             self._among(f"{path}.{name}", getattr(step, name, None), known.members, "member")
         self._among(f"{path}.order", getattr(step, "order", None), known.orders, "order so far")
         self._among(f"{path}.withdrawal", getattr(step, "withdrawal", None), known.withdrawals, "withdrawal so far")
+        self._among(f"{path}.invitation", getattr(step, "invitation", None), known.invitations, "invitation so far")
+        self._among(f"{path}.batch", getattr(step, "batch", None), known.batches, "batch so far")
         match step:
             case steps.Share():
                 self._check_share(path, step, known)
@@ -68,8 +73,16 @@ class _Checker:
                 self._check_refund(path, step, known)
             case steps.Exchange():
                 self._check_exchange(path, step, known)
-            case steps.Withdraw() if step.expect_error is None:
+            case payout_steps.Withdraw() if step.expect_error is None:
                 self._name(f"{path}.as", step.name, known.withdrawals)
+            case payout_steps.PayoutBatch() if step.expect_error is None:
+                self._name(f"{path}.as", step.name, known.batches)
+            case payout_steps.BankResults():
+                for at, result in enumerate(step.results):
+                    where = f"{path}.results[{at}].withdrawal"
+                    self._among(where, result.withdrawal, known.withdrawals, "withdrawal so far")
+            case joining_steps.Invite() if step.expect_error is None:
+                self._name(f"{path}.as", step.name, known.invitations)
             case steps.Expect():
                 self._check_expect(path, step, known)
 

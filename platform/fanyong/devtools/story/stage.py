@@ -75,6 +75,11 @@ class Stage:
         self.orders: dict[str, Placed] = {}
         self.withdrawals: dict[str, Asked] = {}
         self.shares: dict[str, str] = {}
+        #: The codes of invitations, and the pages of payout batches.
+        self.invitations: dict[str, str] = {}
+        self.batches: dict[str, str] = {}
+        #: The settings of payout channels that the story has chosen.
+        self.channels: dict[str, dict[str, Any]] = {}
         self.figures: dict[str, dict[str, Any]] = {}
         self.offset_seconds = 0
         self.mchid = self.appid = ""

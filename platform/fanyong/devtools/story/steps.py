@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from fanyong.devtools.story.parts import AboveZero, Chosen, Fen, Key, Part, Pieces, SettlementRules, Text, WaiverTerms
+from fanyong.devtools.story import joining_steps as joining
+from fanyong.devtools.story import payout_steps as payouts
+from fanyong.devtools.story.parts import (
+    AboveZero,
+    BaseStep,
+    Chosen,
+    Fen,
+    Key,
+    MemberStep,
+    Part,
+    Pieces,
+    SettlementRules,
+    Text,
+    WaiverTerms,
+)
 
 FIGURES = (
     "estimated_fen",
@@ -15,26 +29,12 @@ FIGURES = (
     "available_fen",
     "in_transfer_fen",
     "paid_fen",
+    "tax_withheld_fen",
+    "fee_fen",
     "debt_fen",
 )
 ORDER_STATES = ("created", "paid", "shipped", "received", "closed")
-WITHDRAWAL_STATES = ("requested", "held", "approved", "rejected", "paid", "failed")
-
-
-class BaseStep(Part):
-    """What every step may carry."""
-
-    #: May be left out of a file with one brand; reading the file fills it in.
-    brand: Key
-    do: str
-    note: str | None = None
-    expect_error: Key | None = None
-
-
-class MemberStep(BaseStep):
-    """A step that a member takes."""
-
-    member: Key = Field(validation_alias=AliasChoices("member", "by"))
+WITHDRAWAL_STATES = ("requested", "held", "approved", "rejected", "paid", "failed", "returned")
 
 
 class Join(MemberStep):
@@ -214,51 +214,18 @@ class Advance(BaseStep):
         return self
 
 
+class NextMonth(BaseStep):
+    """Time passes for one brand, to noon in Beijing of a day of its next month."""
+
+    do: Literal["next_month"]
+    day: Annotated[int, Field(ge=1, le=28)] = 1
+
+
 class CloseMonth(BaseStep):
     """The brand posts the rewards of a month that is over: of the oldest one that waits for it, if none is named."""
 
     do: Literal["close_month"]
     month: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")] | None = None
-
-
-class Withdraw(MemberStep):
-    """A promoter asks for money."""
-
-    do: Literal["withdraw"]
-    amount_fen: AboveZero
-    name: Key | None = Field(default=None, validation_alias="as")
-    real_name: Annotated[str, Field(min_length=1, max_length=32)] | None = None
-
-
-class WithdrawalStep(BaseStep):
-    """A step with a withdrawal of an earlier step."""
-
-    withdrawal: Key
-
-
-class Approve(WithdrawalStep):
-    """The brand lets a withdrawal go to WeChat."""
-
-    do: Literal["approve"]
-
-
-class Reject(WithdrawalStep):
-    """The brand refuses a withdrawal."""
-
-    do: Literal["reject"]
-    reason: Text = "rejected"
-
-
-class ConfirmTransfer(WithdrawalStep):
-    """The promoter confirms the transfer in WeChat; the money is in the wallet."""
-
-    do: Literal["confirm_transfer"]
-
-
-class ExpireTransfer(WithdrawalStep):
-    """Nobody confirmed the transfer; WeChat closes it."""
-
-    do: Literal["expire_transfer"]
 
 
 class Freeze(MemberStep):
@@ -313,7 +280,7 @@ class AwardExpectation(Part):
     sku: Key | None = None
     beneficiary: Key
     level: Annotated[int, Field(ge=0, le=9)] | None = None
-    kind: Literal["share", "self"] | None = None
+    kind: Literal["share", "self", "bonus", "team", "region"] | None = None
     rule: Key | None = None
     base_fen: Fen | None = None
     rate_bp: Fen | None = None
@@ -336,6 +303,8 @@ class Expect(BaseStep):
     available_fen: Fen | None = None
     in_transfer_fen: Fen | None = None
     paid_fen: Fen | None = None
+    tax_withheld_fen: Fen | None = None
+    fee_fen: Fen | None = None
     debt_fen: Fen | None = None
     tier: str | None = None
     frozen: bool | None = None
@@ -348,6 +317,9 @@ class Expect(BaseStep):
     total_fen: Fen | None = None
     refunded_fen: Fen | None = None
     amount_fen: Fen | None = None
+    tax_fen: Fen | None = None
+    net_fen: Fen | None = None
+    channel: Key | None = None
     reason: str | None = None
     stock: Fen | None = None
     sku: Key | None = None
@@ -368,7 +340,7 @@ class Expect(BaseStep):
             "awards",
             "sku",
         ),
-        "withdrawal": ("state", "amount_fen", "reason"),
+        "withdrawal": ("state", "amount_fen", "tax_fen", "fee_fen", "net_fen", "channel", "reason"),
         "product": ("stock",),
         "brand": FIGURES,
     }
@@ -424,12 +396,9 @@ AnyStep = (
     | LetGo
     | ReleaseEarly
     | Advance
+    | NextMonth
     | CloseMonth
-    | Withdraw
-    | Approve
-    | Reject
-    | ConfirmTransfer
-    | ExpireTransfer
+    | payouts.AnyPayoutStep
     | Freeze
     | Unfreeze
     | AcceptNotice
@@ -437,6 +406,7 @@ AnyStep = (
     | SetTiers
     | SetPlan
     | SetSettlement
+    | joining.AnyJoiningStep
     | Expect
 )
 Step = Annotated[AnyStep, Field(discriminator="do")]
