@@ -127,6 +127,14 @@ class LineFacts:
     tax_bp: int = 0
     #: A commission base per piece that replaces the price, in fen; None where the price counts.
     fixed_base_fen: int | None = None
+    #: What goods given in exchange took off the price: that part earned its commissions with the order they came from.
+    exchanged_fen: int = 0
+
+    def newly_paid(self, amount_fen: int) -> int:
+        """Return the part of an amount for the whole line that falls on what was newly paid, rounded down."""
+        if not self.exchanged_fen:
+            return amount_fen
+        return amount_fen * self.paid_fen // (self.paid_fen + self.exchanged_fen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,10 @@ class Sale:
         line, base = self.line, base or self.base
         if rule.fixed_fen is not None:
             details = {**(rule.details or {}), "piece_fen": rule.fixed_fen, "pieces": line.quantity}
-            self.offer_amount(kind, rule, person, min(rule.fixed_fen * line.quantity, MAX_FIXED_FEN), details=details)
+            if line.exchanged_fen:
+                details |= {"exchanged_fen": line.exchanged_fen}
+            amount_fen = min(line.newly_paid(rule.fixed_fen * line.quantity), MAX_FIXED_FEN)
+            self.offer_amount(kind, rule, person, amount_fen, details=details)
             return
         if not base.known:
             self.withhold(person, person.level, rule.name, "no_cost")
@@ -121,7 +124,7 @@ class Sale:
     def worth(self, rule: Rule) -> int:
         """Return what a rule comes to for the line, in fen, before any cap."""
         if rule.fixed_fen is not None:
-            return min(rule.fixed_fen * self.line.quantity, self.line.paid_fen)
+            return min(self.line.newly_paid(rule.fixed_fen * self.line.quantity), self.line.paid_fen)
         return self.base.fen * rule.rate_bp // FULL_BP
 
 

@@ -119,7 +119,11 @@ def _fixed_sum(explanation: Facts, details: Facts) -> list[str]:
     fixed = int(explanation.get("fixed_fen") or details.get("fixed_fen") or 0)
     if "piece_fen" in details:
         piece, pieces = yuan(int(details["piece_fen"])), details["pieces"]
-        parts = [_("%(piece)s a piece × %(pieces)s = %(sum)s", piece=piece, pieces=pieces, sum=yuan(fixed))]
+        total = int(details["piece_fen"]) * int(details["pieces"])
+        parts = [_("%(piece)s a piece × %(pieces)s = %(sum)s", piece=piece, pieces=pieces, sum=yuan(total))]
+        if "exchanged_fen" in details:
+            goods = yuan(int(details["exchanged_fen"]))
+            parts.append(_("of which %(part)s without the %(goods)s paid with goods", part=yuan(fixed), goods=goods))
     elif "order_fen" in details:
         whole = yuan(int(details["order_fen"]))
         parts = [_("%(whole)s for the order, of which %(part)s for this line", whole=whole, part=yuan(fixed))]

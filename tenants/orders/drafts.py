@@ -106,6 +106,7 @@ def _line(position: int, product: Product, *, quantity: int) -> OrderLine:
         unit_price_fen=product.price_fen,
         quantity=quantity,
         discount_fen=0,
+        exchanged_fen=0,
         self_discount_bp=0,
         paid_fen=product.price_fen * quantity,
     )
@@ -129,6 +130,7 @@ def _pay_with_goods(line: OrderLine, amount_fen: int) -> None:
     """
     full_fen = line.paid_fen
     _take_off(line, amount_fen)
+    line.exchanged_fen = amount_fen
     if not amount_fen:
         return
     if line.cost_fen is not None:

@@ -49,6 +49,7 @@ def _line(line: OrderLine) -> LineFacts:
         cost_fen=line.cost_fen,
         tax_bp=line.tax_bp,
         fixed_base_fen=line.commission_base_fen,
+        exchanged_fen=line.exchanged_fen,
     )
 
 

@@ -98,6 +98,8 @@ class OrderLine(TenantBase):
     quantity: Mapped[int]
     #: This line's part of the own-purchase discount, the coupon and an exchange's credit.
     discount_fen: Mapped[int]
+    #: The exchange's credit alone, which is in `discount_fen` too.
+    exchanged_fen: Mapped[int] = mapped_column(default=0)
     self_discount_bp: Mapped[int] = mapped_column(default=0)
     paid_fen: Mapped[int]
     #: What refunds that were asked for cover, whether or not the money has arrived yet.

@@ -100,6 +100,20 @@ def test_a_difference_earns_on_its_share_of_the_base(
     till.check()
 
 
+def test_an_amount_per_piece_is_not_paid_twice_for_what_goods_paid(till: Till, promoter: UUID) -> None:
+    till.plan("plan_rules", {"rates": [{"level": 1, "fixed_fen": 1_001}]})
+    order = till.received(till.member("other", under=promoter), [("shirt", 1)])
+    till.process()
+    assert till.figures(promoter) == Figures(frozen_fen=1_001)
+    made = swap(till, order, "shirt", "coat")
+    assert made.new_order_id is not None
+    assert till.apply(till.payment_fact(made.new_order_id)) == "applied"
+    till.process()
+    # 15,000 of the coat's 25,000 fen are newly paid: three fifths of 1,001 fen, rounded down.
+    assert till.figures(promoter) == Figures(frozen_fen=1_001, estimated_fen=600)
+    till.check()
+
+
 def test_a_difference_that_nobody_pays_leaves_everything_as_it_was(till: Till, promoter: UUID, order: UUID) -> None:
     made = swap(till, order, "shirt", "coat", quantity=2)
     with pytest.raises(ExchangeOutOfBounds):

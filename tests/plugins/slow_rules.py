@@ -74,6 +74,8 @@ def pay(kind: str, row: Row, line: LineFacts, person: Person, base: int | None) 
     """Return what a row brings somebody: nothing where its percentage has no base."""
     if row.get("fixed_fen") is not None:
         fixed = row["fixed_fen"] * line.quantity
+        if line.exchanged_fen:
+            fixed = floor(Fraction(line.paid_fen, line.paid_fen + line.exchanged_fen) * fixed)
         return [(line.line_id, person.member_id, kind, person.level, line.paid_fen, 0, fixed)]
     if base is None:
         return []

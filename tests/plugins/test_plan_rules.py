@@ -161,6 +161,7 @@ def orders(draw: st.DrawFn) -> OrderFacts:
             draw(st.none() | st.integers(0, 10**6)),
             draw(st.sampled_from([0, 600, 1_300])),
             draw(st.none() | st.integers(0, 10**5)),
+            draw(st.just(0) | st.integers(1, 10**6)),
         )
         for index in range(draw(st.integers(1, 3)))
     )

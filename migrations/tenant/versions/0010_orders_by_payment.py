@@ -1,4 +1,4 @@
-"""Frozen orders are found by when they were paid, which back-tests go through them by."""
+"""Frozen orders are found by when they were paid, and order lines tell what an exchange took off them."""
 
 from alembic import op
 
@@ -9,5 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the index."""
+    """Add the index and the column; what an exchange took off lines of before is not known any more."""
     op.execute("CREATE INDEX ix_attribution_frozen_at_order_id ON attribution (frozen_at, order_id)")
+    op.execute("ALTER TABLE order_line ADD COLUMN exchanged_fen BIGINT NOT NULL DEFAULT 0")
+    op.execute("ALTER TABLE order_line ALTER COLUMN exchanged_fen DROP DEFAULT")
