@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from fanyong.ids import new_id
-from fanyong.tenancy.bulk import Statement, add_rows, ask_together, in_one_trip, jsonb
+from fanyong.tenancy.bulk import add_rows, in_one_trip, jsonb
 from fanyong.tenancy.clock import ASK as ASK_CLOCK
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.clock import remember as remember_clock
@@ -56,10 +56,6 @@ MANY = 100
 Known = Mapping[UUID, datetime | None]
 
 
-class AwardedMeanwhile(RuntimeError):
-    """Somebody else made the awards of an order in the moment between looking and locking; the next try sees it."""
-
-
 @dataclass(frozen=True, slots=True)
 class PaidOrder:
     """A paid order as its attribution has it."""
@@ -92,24 +88,20 @@ def compute(order: PaidOrder) -> Computed:
 
 
 def write(computed: Sequence[Computed]) -> None:
-    """Write the awards of orders with their postings; what was written before is left out.
+    """Write the awards of orders with their postings; what was written before is left out, or fails.
 
     Awards are most of the writing and need no lock, so that those of many orders are written while another worker
-    still has the books. Limits over several orders are another matter: what they leave is known under the lock alone.
-    Raises AwardedMeanwhile.
+    still has the books; their unique key refuses an order that was awarded before, and the portion is then done row by
+    row. Limits over several orders are another matter: what they leave is known under the lock alone.
     """
-    asked: Statement = (_KNOWN, [[order.facts.order_id for order in computed]])
     if len(computed) >= MANY and all(order.limits is None for order in computed):
-        [rows] = ask_together(asked)
-        new = _without_awards(computed, dict(rows))
-        awards = _awards_of(new)
+        awards = _awards_of(computed)
         insert_awards(awards)
-        known, newest = _lock_and_ask(asked)
-        if any(known.get(order.facts.order_id) for order in new):
-            raise AwardedMeanwhile
+        known, newest = _lock_and_ask(computed)
+        new = _without_awards(computed, known)
         _record(new, awards, known=known, newest=newest)
     else:
-        known, newest = _lock_and_ask(asked)
+        known, newest = _lock_and_ask(computed)
         new = _within_limits(_without_awards(computed, known))
         awards = _awards_of(new)
         with in_one_trip(rows=max(len(awards), len(new))):
@@ -120,8 +112,9 @@ def write(computed: Sequence[Computed]) -> None:
             _complete(order, brand_now())
 
 
-def _lock_and_ask(asked: Statement) -> tuple[Known, int]:
-    """Become the one writer; return which orders have a record, and the newest position."""
+def _lock_and_ask(computed: Sequence[Computed]) -> tuple[Known, int]:
+    """Become the one writer; return which of the orders have a record, and the newest position."""
+    asked = (_KNOWN, [[order.facts.order_id for order in computed]])
     [clock], known, [[newest]] = ledger.lock_books_and_ask((ASK_CLOCK, ()), asked, (ledger.NEWEST, ()))
     remember_clock(clock)
     return dict(known), newest

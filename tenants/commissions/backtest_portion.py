@@ -100,6 +100,7 @@ def as_allowed(orders: Sequence[OrderFacts], totals: Mapping[str, Any]) -> list[
 
 
 def counters_of(totals: Mapping[str, Any]) -> Counters:
+    """Return what the portions before have spent of limits over several orders, as their totals keep it."""
     return Counters({(UUID(scope), period): fen for scope, period, fen in totals.get("spent", ())})
 
 

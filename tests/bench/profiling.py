@@ -83,7 +83,6 @@ class Profile:
             for owner, name, title in (
                 (processing, "_claim", "claim and read"),
                 (awarding, "add_rows", "COPY"),
-                (awarding, "ask_together", "ask which orders are known"),
                 (ledger, "add_rows", "COPY"),
                 (ledger, "lock_books_and_ask", "lock the books and ask"),
             ):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from uuid import UUID
 
+import psycopg
+import pytest
 import sqlalchemy as sa
 
 from fanyong.errors import FanyongError
+from fanyong.ids import new_id
 from fanyong.payments.models import PaymentIntent
 from fanyong.payments.provider import PaymentFact, RefundFact
 from fanyong.tenancy.database import session
 from tenants.catalog.service import OutOfStock
-from tenants.commissions.models import Award
+from tenants.commissions import awarding, processing
+from tenants.commissions import service as commissions
+from tenants.commissions.models import Award, CommissionWork, OrderCommission
 from tenants.ledger.service import Figures
 from tenants.members import service as members
 from tenants.members.models import Member
@@ -26,6 +32,7 @@ from tenants.payouts.service import NotEnoughAvailable, WithdrawalBlockedByDebt,
 from tests.money.parts import Till, at_once
 
 SEED = 20261101
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def only_business(results: Sequence[object], *expected: type[Exception]) -> list[object]:
@@ -46,6 +53,65 @@ def test_one_payment_heard_of_eight_times_at_once(till: Till) -> None:
     assert sorted(map(str, outcomes)) == ["already"] * 7 + ["applied"]
     till.process()
     assert till.figures(parent) == Figures(estimated_fen=1_000)
+    till.check()
+
+
+@pytest.mark.parametrize("orders", [6, 60])
+def test_awards_that_are_written_before_the_lock(till: Till, monkeypatch: pytest.MonkeyPatch, orders: int) -> None:
+    """Two workers with portions of their own, by INSERT and by COPY; some orders are held before they are computed."""
+    monkeypatch.setattr(awarding, "MANY", 2)
+    till.product("a", price_fen=10_000)
+    till.plan()
+    parent = till.member("parent")
+    buyer = till.member("buyer", under=parent)
+    ids = [till.paid(buyer) for _ in range(orders)]
+    with till.work():
+        for order_id in ids[::3]:
+            commissions.hold_release(order_id, change=1)
+
+    def post() -> int:
+        done = 0
+        with till.inside():
+            while worked := processing.process_portion(limit=orders // 2):
+                done += worked
+        return done
+
+    assert sum(only_business(at_once(post, post))) == orders
+    assert till.figures(parent) == Figures(estimated_fen=1_000 * orders)
+    with till.work():
+        assert session().scalar(sa.select(sa.func.count()).select_from(Award)) == orders
+        held = sa.select(sa.func.count()).where(OrderCommission.release_holds == 1, OrderCommission.computed_at > BEGAN)
+        assert session().scalar(held) == len(ids[::3])
+    till.check()
+
+
+def test_work_that_is_there_twice_awards_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inbox never has a payment twice; were it so, two workers together and one afterwards award it once."""
+    monkeypatch.setattr(awarding, "MANY", 2)
+    till.product("a", price_fen=10_000)
+    till.plan()
+    parent = till.member("parent")
+    buyer = till.member("buyer", under=parent)
+    ids = [till.paid(buyer) for _ in range(60)]
+
+    def again() -> None:
+        with till.work():
+            session().execute(
+                sa.insert(CommissionWork), [{"id": new_id(), "kind": "paid", "order_id": order_id} for order_id in ids]
+            )
+
+    def post() -> None:
+        with till.inside():
+            while processing.process_portion(limit=60):
+                pass
+
+    again()
+    for result in at_once(post, post):
+        # Whoever PostgreSQL picks to solve a deadlock finds everything as it was, at the next call.
+        assert result is None or isinstance(result, psycopg.OperationalError | sa.exc.OperationalError)
+    again()
+    post()
+    assert till.figures(parent) == Figures(estimated_fen=1_000 * 60)
     till.check()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -134,17 +135,16 @@ def test_a_budget_of_nothing_pays_nothing_and_says_so(till: Till, people: tuple[
     till.check()
 
 
-def test_many_processes_together_never_pass_a_promoters_day(
-    till: Till, people: tuple[UUID, UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_workers_together_never_pass_a_promoters_day(till: Till, people: tuple[UUID, UUID]) -> None:
     limited(till, promoter_day_fen=12_345, budget_fen=11_111, budget_period="day")
-    monkeypatch.setattr(processing, "PORTION", 3)
     for _ in range(24):
         till.paid(people[1])
+    together = threading.Barrier(4)
 
     def post(_worker: int) -> None:
+        together.wait()
         with till.inside():
-            while processing.process_portion():
+            while processing.process_portion(limit=3):
                 pass
 
     with ThreadPoolExecutor(4) as pool:
