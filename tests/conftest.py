@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from redis import Redis
 from werkzeug.security import generate_password_hash
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("ENCRYPTION_KEY", Fernet.generate_key().decode())
 
@@ -29,6 +31,7 @@ from fanyong.identity import service as identity
 from fanyong.ids import new_token
 from fanyong.jobs.tending import tend_bound_tenant
 from fanyong.signup.service import sign_up
+from fanyong.tenancy import migrate
 from fanyong.tenancy.context import Tenant, bound_tenant
 from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.runtime import in_tenant
@@ -36,9 +39,29 @@ from fanyong.wechat.keys import make_rsa_key_pair
 from fanyong.wechat.simulator import client as simulator_client
 from fanyong.wechat.simulator.client import SimulatorClient
 from fanyong.wechat.simulator.process import SimulatorHandle, running_simulator
+from tests.brands import give_back
 
 PASSWORD = "correct horse battery"
 STAFF_EMAIL = "root@example.com"
+#: Files whose tests share something that takes long to make; one worker runs them all, before anything else.
+TOGETHER = ("tests/story/test_stories.py", "tests/faults/test_faults.py", "tests/bench/test_bench_runs.py")
+
+
+class TogetherFirst(LoadScopeScheduling):
+    """Deals the tests out one by one, but for the files that one worker runs as a whole; those come first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return file if file in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherFirst:
+    """Deal the tests out to the workers so that the long ones do not come last.
+
+    The mark `xdist_group` would do, but pytest 9 keeps the names of tests where pytest-xdist 3.8 does not change them.
+    """
+    return TogetherFirst(config, log)
 
 
 class HostClient(FlaskClient):
@@ -89,10 +112,13 @@ def worker_number(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def database_url(worker_number: int) -> str:
     """A database of this worker's own, made anew."""
-    maintenance = os.environ.get("TEST_DATABASE_URL")
-    if not maintenance:
+    if not os.environ.get("TEST_DATABASE_URL"):
         pytest.exit("run the tests with ./dev test: it starts the servers they need", returncode=2)
-    name = f"fanyong_test_{worker_number}"
+    return _new_database(f"fanyong_test_{worker_number}")
+
+
+def _new_database(name: str) -> str:
+    maintenance = os.environ["TEST_DATABASE_URL"]
     with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -128,33 +154,51 @@ def simulator(simulator_process: SimulatorHandle) -> Iterator[SimulatorClient]:
 @pytest.fixture(scope="session")
 def app(database_url: str, redis_url: str, simulator_process: SimulatorHandle) -> Iterator[Flask]:
     """The application, set up, and listening so that callbacks reach it."""
-    server = make_server("127.0.0.1", 0, lambda environ, start: application(environ, start), threaded=True)
-    url = f"http://127.0.0.1:{server.server_port}"
     os.environ |= {"SUPERADMIN_EMAIL": STAFF_EMAIL, "SUPERADMIN_PASSWORD": PASSWORD}
-    application = create_app(
-        Settings(
-            database_url=database_url,
-            redis_url=redis_url,
-            secret_key="only for tests",
-            public_url="http://localhost:8000",
-            callback_url=url,
-            simulator_url=simulator_process.url,
-            development=True,
-        )
+    settings = Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        secret_key="only for tests",
+        public_url="http://localhost:8000",
+        callback_url="",
+        simulator_url=simulator_process.url,
+        development=True,
     )
-    application.testing = False
+    with listening(settings) as application:
+        application.testing = False
+        yield application
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[Flask]:
+    """Run an application that listens, and tells WeChat so, for the block."""
+    server = make_server("127.0.0.1", 0, lambda environ, start: application(environ, start), threaded=True)
+    with set_up(replace(settings, callback_url=f"http://127.0.0.1:{server.server_port}")) as application:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield application
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def set_up(settings: Settings) -> Iterator[Flask]:
+    """Make an application, prepare its database, and close its connections after the block."""
+    application = create_app(settings)
     result = application.test_cli_runner().invoke(args=["setup"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     yield application
-    server.shutdown()
-    thread.join()
-    server.server_close()
     application.extensions["redis"].close()
     with application.app_context():
         for engine in application.extensions["sqlalchemy"].engines.values():
             engine.dispose()
+
+
+def beside(app: Flask, name: str) -> Settings:
+    """Return the settings of an application like `app` on a new database, where only its own brands are."""
+    settings: Settings = app.extensions["settings"]
+    return replace(settings, database_url=_new_database(f"{settings.database_url.rsplit('/', 1)[1]}_{name}"))
 
 
 @pytest.fixture(autouse=True)
@@ -180,16 +224,29 @@ def new_brand(app: Flask) -> Callable[..., Brand]:
     return make
 
 
+@pytest.fixture(scope="session")
+def recycle(app: Flask) -> Callable[[Brand], None]:
+    """Let a later brand have this one's schema; whoever alters tables keeps to `new_brand` alone."""
+    dsn = migrate.driver_dsn(app.extensions["settings"].database_url)
+    with app.app_context():
+        head = migrate.head_version()
+    return lambda brand: give_back(dsn, brand.tenant, head=head)
+
+
 @pytest.fixture
-def brand(new_brand: Callable[..., Brand]) -> Brand:
+def brand(new_brand: Callable[..., Brand], recycle: Callable[[Brand], None]) -> Iterator[Brand]:
     """A fresh brand."""
-    return new_brand()
+    made = new_brand()
+    yield made
+    recycle(made)
 
 
 @pytest.fixture
-def other_brand(new_brand: Callable[..., Brand]) -> Brand:
+def other_brand(new_brand: Callable[..., Brand], recycle: Callable[[Brand], None]) -> Iterator[Brand]:
     """Another fresh brand, which must never see anything of the first."""
-    return new_brand(name="白露")
+    made = new_brand(name="白露")
+    yield made
+    recycle(made)
 
 
 @pytest.fixture

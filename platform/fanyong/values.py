@@ -129,6 +129,8 @@ class LineFacts:
     fixed_base_fen: int | None = None
     #: What goods given in exchange took off the price: that part earned its commissions with the order they came from.
     exchanged_fen: int = 0
+    #: By how much the buyer got it cheaper as a promoter, in basis points, by the plan that was in force at the order.
+    self_discount_bp: int = 0
 
     def newly_paid(self, amount_fen: int) -> int:
         """Return the part of an amount for the whole line that falls on what was newly paid, rounded down."""

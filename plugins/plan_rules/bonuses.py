@@ -32,7 +32,6 @@ class Bonuses:
                 {"by": "leader"},
             )
             for row in settings.leaders
-            if row.rate_bp or row.fixed_fen
         }
         self._depth = settings.leader_depth
         self._new_member_fen = settings.new_member_fen
@@ -55,7 +54,8 @@ class Bonuses:
         """Propose the leader's extra and the new-member bonus of one line."""
         if self._leaders:
             leader, rule = self._leader(sale.facts)
-            if leader is not None and rule is not None:
+            # The nearest one counts, also where the row of their tier brings nothing.
+            if leader is not None and rule is not None and rule.pays:
                 sale.offer("bonus", rule, leader)
         if new_member is None:
             return

@@ -51,7 +51,7 @@ def best_of(running: Iterable[Running], line: LineFacts, level: int, tier: str |
 
 
 def best_of_each(running: Iterable[Running], line: LineFacts, level: int, tier: str | None) -> list[Rule]:
-    """Return the most specific rule of each campaign, in the order of their rows."""
+    """Return the most specific rule of each campaign, the most specific first."""
     best: dict[str, Rule] = {}
     for row in _fitting(running, line, level, tier):
         best.setdefault(row.name, row.rule)

@@ -60,15 +60,20 @@ class CompiledRules:
         return rule.rate_bp if rule else 0
 
     def _own_purchase(self, sale: Sale) -> bool:
-        """Propose the buyer's rebate; return whether the people above earn on this line."""
+        """Propose the buyer's rebate; return whether the people above earn on this line.
+
+        Whoever bought cheaper has had the reward, whatever the plan was then, and gets no rebate beside it; whoever did
+        not, because they were frozen or the plan was another one, has had none.
+        """
         buyer = sale.facts.buyer
         if self._self_rates is None or buyer.tier is None:
             return True
+        if sale.line.self_discount_bp or not self._rebate:
+            return self._pay_upline or not sale.line.self_discount_bp
         rule = self._self_rates.find(sale.line, 0, buyer.tier, False)
         if rule is None or not rule.pays:
             return True
-        if self._rebate:
-            sale.offer("self", rule, buyer)
+        sale.offer("self", rule, buyer)
         return self._pay_upline
 
     def _shares(self, sale: Sale, instead: list[Running], extra: list[Running]) -> dict[int, int]:

@@ -33,18 +33,19 @@ class Team:
         self._top_bp = max(self._rates.values(), default=0)
         self._same_rank = _by_tier(settings.same_rank, name="same-rank")
         self._management = _by_tier(settings.management, name="management")
+        self._has_management = any(rule.pays for rule in self._management.values())
         self._generations = sorted({generation for generation, _tier in self._management})
         self._same_rank_generations = max((generation for generation, _tier in self._same_rank), default=0)
         self._depth = settings.depth
 
     def __bool__(self) -> bool:
-        return bool(self._rates or self._management)
+        return bool(self._rates or self._has_management)
 
     def propose(self, sale: Sale, earned: Earned) -> None:
         """Propose the team rewards of one line; `earned` is what each level earns by shares of it, in fen."""
         if self._rates:
             self._propose_differential(sale, earned)
-        if self._management:
+        if self._has_management:
             self._propose_management(sale, earned)
 
     def _propose_differential(self, sale: Sale, earned: Earned) -> None:
@@ -78,7 +79,7 @@ class Team:
         """Propose a part of what the one of the same tier below got; return whether there is a rate for it."""
         climb.generation += 1
         rule = _of_tier(self._same_rank, climb.generation, person.tier)
-        if rule is None:
+        if rule is None or not rule.pays:
             return False
         details: Details = {"by": "same_rank", "generation": climb.generation}
         _offer_of_commission(sale, rule, person, climb.amount_fen, details=details)
@@ -93,16 +94,15 @@ class Team:
                     break
                 person = upline[above - 1]
                 rule = _of_tier(self._management, generation, person.tier)
-                if rule is not None:
+                if rule is not None and rule.pays:
                     details: Details = {"by": "management", "generation": generation, "below_level": level}
                     _offer_of_commission(sale, rule, person, amount, details=details)
 
 
 def _by_tier(rows: Iterable[SameRankRow | ManagementRow], *, name: str) -> dict[tuple[int, str], Rule]:
+    """Return the rules of rows; a row of nothing is kept, because it leaves its tier out of what all tiers get."""
     return {
-        (row.generation, row.tier): Rule(named(f"rules:{name}:{row.generation}", row.tier), row.rate_bp)
-        for row in rows
-        if row.rate_bp
+        (row.generation, row.tier): Rule(named(f"rules:{name}:{row.generation}", row.tier), row.rate_bp) for row in rows
     }
 
 

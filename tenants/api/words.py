@@ -17,6 +17,5 @@ MOVEMENTS = {
     "tax": _l("Withheld as tax."),
     "fee": _l("Fee of a withdrawal."),
     "write_off": _l("The shop waived a debt."),
-    "adjust": _l("Corrected by the shop."),
     "tax_back": _l("Tax given back, because a withdrawal that counted towards it did not arrive."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -89,6 +90,14 @@ def refused(error: FanyongError) -> str:
     if wants_json():
         raise error
     return error.text
+
+
+def asked_day(name: str) -> date | None:
+    """Return a day that the address asks for; nonsense asks for none."""
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
 
 
 def typed(name: str) -> str:

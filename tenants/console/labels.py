@@ -94,7 +94,6 @@ POSTING: Words = {
     "tax": (_l("Tax withheld"), "secondary"),
     "fee": (_l("Fee"), "secondary"),
     "write_off": (_l("Debt written off"), "red"),
-    "adjust": (_l("Corrected"), "purple"),
     "tax_back": (_l("Tax given back"), "green"),
 }
 WITHHELD: Words = {

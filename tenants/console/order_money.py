@@ -16,7 +16,7 @@ from tenants.commissions.explain import award_sentence, withheld_sentence
 from tenants.commissions.models import Award
 from tenants.members import service as members
 from tenants.members.models import Member
-from tenants.orders import exchanges, refunds
+from tenants.orders import covering, exchanges, refunds
 from tenants.orders.models import Order, OrderExchange, OrderRefund
 from tenants.reconciliation.models import Difference
 from tenants.settlement import service as settlement
@@ -172,9 +172,9 @@ def refundable(order: Order) -> dict[UUID, Refundable]:
     """Return what refunds can still cover, by line: nothing that another refund or an exchange counts on."""
     found = {}
     for line in order.lines:
-        exchanged = refunds.exchanged_of(line)
+        exchanged = covering.exchanged_of(line)
         pieces = max(0, line.quantity - line.refunded_quantity - exchanged.held_pieces)
-        found[line.id] = Refundable(pieces, refunds.free_fen(line, exchanged), exchanged.held_pieces)
+        found[line.id] = Refundable(pieces, covering.free_fen(line, exchanged), exchanged.held_pieces)
     return found
 
 
@@ -186,8 +186,8 @@ def from_bill(order: Order, difference: Difference) -> dict[str, str]:
         part = min(left, line.paid_fen - line.refunded_fen)
         if part > 0:
             filled[f"amount-{line.id.hex}"], left = hundredths(part), left - part
-    if left and refunds.freight_left(order):
-        filled["freight"] = hundredths(min(left, refunds.freight_left(order)))
+    if left and covering.freight_left(order):
+        filled["freight"] = hundredths(min(left, covering.freight_left(order)))
     return filled
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,12 +22,14 @@ from fanyong.web.words import _
 from tenants.catalog import service as catalog
 from tenants.catalog.models import Product
 from tenants.commissions import plans
+from tenants.commissions.engine import FULL_BP
 from tenants.commissions.explain import award_sentence
 from tenants.commissions.rounding import allocate
 from tenants.commissions.simulate import Simulation
 from tenants.console import labels
 from tenants.console.forms import MAX_FEN
 from tenants.members.models import Member
+from tenants.orders import own_purchases
 from tenants.promoters import regions, sales
 from tenants.promoters import service as promoters
 
@@ -137,7 +139,7 @@ def facts_of(case: Case, *, plan: ActivePlugin) -> OrderFacts:
     return OrderFacts(
         order_id=new_id(),
         paid_at=at,
-        lines=_lines(case),
+        lines=tuple(_as_bought(line, buyer=buyer, plan=plan) for line in _lines(case)),
         buyer=buyer,
         upline=upline,
         levels_allowed=compliance.levels_allowed(at=at),
@@ -224,6 +226,15 @@ def _line(product: Product, *, quantity: int, paid_fen: int) -> LineFacts:
         tax_bp=product.tax_bp,
         fixed_base_fen=product.commission_base_fen,
     )
+
+
+def _as_bought(line: LineFacts, *, buyer: Person, plan: ActivePlugin) -> LineFacts:
+    """Return a line at the price that the plan makes for the buyer, which is lower for promoters of some plans."""
+    if buyer.tier is None or buyer.frozen:
+        return line
+    rate_bp = own_purchases.discount_bp(plan, buyer, line)
+    cheaper = line.paid_fen * rate_bp // FULL_BP
+    return replace(line, paid_fen=line.paid_fen - cheaper, self_discount_bp=rate_bp)
 
 
 def _who(member_id: UUID | None, level: int, simulation: Simulation, names: dict[UUID, str]) -> str:

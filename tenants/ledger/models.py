@@ -50,7 +50,7 @@ class PostingKind(IntEnum):
     TAX = 9
     FEE = 10
     WRITE_OFF = 11
-    ADJUST = 12
+    # 12 stays unused: an earlier version had a kind of that number which nothing ever posted.
     TAX_BACK = 13
 
     @property

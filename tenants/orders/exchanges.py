@@ -20,7 +20,7 @@ from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
 from tenants.catalog import service as catalog
 from tenants.members.models import Member
-from tenants.orders import drafts, refunds
+from tenants.orders import covering, drafts, refunds
 from tenants.orders.errors import ExchangeOutOfBounds, WrongOrderState
 from tenants.orders.models import Order, OrderExchange, OrderLine
 from tenants.orders.service import digest, get_order, open_order
@@ -116,11 +116,11 @@ def _pieces_exchanged(line: OrderLine) -> int:
 
 def _worth_of(line: OrderLine, *, quantity: int) -> int:
     """Return what pieces that were never exchanged are worth in fen, however many others went before them."""
-    exchanged = refunds.exchanged_of(line)
+    exchanged = covering.exchanged_of(line)
     done = line.refunded_quantity + _pieces_exchanged(line)
-    before = refunds.price_of(line, exchanged, pieces=done)
-    after = refunds.price_of(line, exchanged, pieces=done + quantity)
-    return min(after - before, refunds.free_fen(line, exchanged))
+    before = covering.price_of(line, exchanged, pieces=done)
+    after = covering.price_of(line, exchanged, pieces=done + quantity)
+    return min(after - before, covering.free_fen(line, exchanged))
 
 
 def _known(order_id: UUID, key: str) -> OrderExchange | None:

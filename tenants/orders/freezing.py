@@ -50,6 +50,7 @@ def _line(line: OrderLine) -> LineFacts:
         tax_bp=line.tax_bp,
         fixed_base_fen=line.commission_base_fen,
         exchanged_fen=line.exchanged_fen,
+        self_discount_bp=line.self_discount_bp,
     )
 
 

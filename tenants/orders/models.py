@@ -108,6 +108,12 @@ class OrderLine(TenantBase):
     #: The part of `refunded_fen` that was given back as an amount, without goods.
     adjusted_fen: Mapped[int] = mapped_column(default=0)
 
+    @property
+    def has_goods_to_send(self) -> bool:
+        """Whether pieces are left that refunds leave to the buyer; nothing is sent that nobody pays for any more."""
+        is_paid_for = not self.paid_fen or self.refunded_fen < self.paid_fen
+        return is_paid_for and self.refunded_quantity < self.quantity
+
 
 class OrderRefund(TenantBase):
     """One refund of an order: what it covers; the money itself is a payments refund with the same id."""

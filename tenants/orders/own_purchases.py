@@ -25,14 +25,14 @@ def discounts_bp(member_id: UUID, lines: Sequence[OrderLine]) -> list[int]:
         return nothing
     try:
         plan = commissions.current_plan()
-        return [_ask(plan, buyer, line) for line in lines] if plan else nothing
+        return [discount_bp(plan, buyer, _facts_of(line)) for line in lines] if plan else nothing
     except PluginFailed as failure:
         plugins.record_failure(failure)
         return nothing
 
 
-def _ask(plan: plugins.ActivePlugin, buyer: Person, line: OrderLine) -> int:
-    facts = LineFacts(
+def _facts_of(line: OrderLine) -> LineFacts:
+    return LineFacts(
         line.id,
         line.sku,
         line.category,
@@ -43,7 +43,11 @@ def _ask(plan: plugins.ActivePlugin, buyer: Person, line: OrderLine) -> int:
         tax_bp=line.tax_bp,
         fixed_base_fen=line.commission_base_fen,
     )
-    answer = plan.ask("self_discount", buyer=buyer, line=facts)
+
+
+def discount_bp(plan: plugins.ActivePlugin, buyer: Person, line: LineFacts) -> int:
+    """Return by how much a promoter gets a line cheaper, in basis points of its price; raises PluginFailed."""
+    answer = plan.ask("self_discount", buyer=buyer, line=line)
     if answer is None:
         return 0
     if type(answer) is not int or not 0 <= answer <= 10_000:

@@ -24,8 +24,7 @@ from tenants.members.models import Member
 from tenants.payouts import books, channels, payees, settling
 from tenants.payouts.channels import Channel
 from tenants.payouts.errors import NothingToPay, UnknownChannel
-from tenants.payouts.models import PayeeAccount, PayoutBatch, PayoutImport, Withdrawal
-from tenants.payouts.quoting import CAME_BACK
+from tenants.payouts.models import CAME_BACK, PayeeAccount, PayoutBatch, PayoutImport, Withdrawal
 from tenants.promoters.models import Promoter
 
 MOST_PAYOUTS = 1_000
@@ -56,7 +55,8 @@ class ImportReport:
 def waiting(channel: str) -> sa.Select[Withdrawal]:
     """Return the query of approved withdrawals of a channel that are in no batch, oldest first.
 
-    Those of promoters who were frozen or came to owe something since are kept back until that is over.
+    Those of promoters who were frozen or came to owe something since are kept back until that is over: the same rule
+    as that of `quoting.kept_back`, for many.
     """
     frozen = sa.exists().where(Promoter.member_id == Withdrawal.member_id, Promoter.frozen_at.is_not(None))
     return (

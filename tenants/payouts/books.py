@@ -52,7 +52,7 @@ def give_back(withdrawal: Withdrawal) -> None:
     ledger.release_to_available(PostingKind.RETURN, [returned], out_of=AccountName.IN_TRANSFER)
 
 
-def take_back(withdrawal: Withdrawal, *, corrected_fen: int) -> None:
+def undo_payout(withdrawal: Withdrawal, *, corrected_fen: int) -> None:
     """Undo the payout of a withdrawal that came back later, and return its money as if it had never been paid.
 
     Of its tax `corrected_fen` went to the payee before and does not go again.
@@ -92,6 +92,16 @@ def write_off(given_up: DebtWriteOff) -> None:
                 given_up.amount_fen,
             )
         ]
+    )
+
+
+def tax_given_back() -> sa.ScalarSelect[int]:
+    """Return how much of a withdrawal's tax went back to its payee, for a query over `Withdrawal`."""
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(TaxCorrection.amount_fen), 0))
+        .where(TaxCorrection.withdrawal_id == Withdrawal.id)
+        .correlate(Withdrawal)
+        .scalar_subquery()
     )
 
 

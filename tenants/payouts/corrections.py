@@ -16,9 +16,8 @@ from fanyong.events import publish
 from fanyong.ids import new_id
 from fanyong.tenancy.clock import brand_now
 from fanyong.tenancy.database import session
-from tenants.payouts import books, tax
-from tenants.payouts.models import PayoutPolicy, TaxCorrection, Withdrawal
-from tenants.payouts.quoting import CAME_BACK
+from tenants.payouts import books, quoting, tax
+from tenants.payouts.models import TaxCorrection, Withdrawal
 from tenants.payouts.tax import Taxed
 
 
@@ -60,34 +59,11 @@ def corrections_of(withdrawal_id: UUID) -> list[TaxCorrection]:
 
 
 def _drawn(member_id: UUID, year: int) -> list[tuple[UUID, date, Taxed]]:
-    """Return a payee's withdrawals of a year that did not come back, in the order of their requests.
-
-    Empty where no tax was taken from any: then none can go back.
-    """
+    """Return a payee's withdrawals of a year; empty where no tax was taken from any of them: then none can go back."""
     of_year = sa.and_(
         Withdrawal.member_id == member_id,
         Withdrawal.tax_month.between(date(year, 1, 1), date(year, 12, 1)),
-        Withdrawal.state.not_in(CAME_BACK),
+        Withdrawal.state == "paid",
+        Withdrawal.tax_fen > 0,
     )
-    if not session().scalar(sa.select(sa.exists().where(of_year, Withdrawal.state == "paid", Withdrawal.tax_fen > 0))):
-        return []
-    mine = sa.select(TaxCorrection.withdrawal_id, sa.func.sum(TaxCorrection.amount_fen).label("fen"))
-    given = mine.where(TaxCorrection.member_id == member_id).group_by(TaxCorrection.withdrawal_id).subquery()
-    rows = session().execute(
-        sa.select(
-            Withdrawal.id,
-            Withdrawal.tax_month,
-            Withdrawal.amount_fen,
-            sa.cast(Withdrawal.tax_fen - sa.func.coalesce(given.c.fen, 0), sa.BigInteger),
-            Withdrawal.state == "paid",
-            PayoutPolicy.parameters,
-        )
-        .outerjoin(given, given.c.withdrawal_id == Withdrawal.id)
-        .outerjoin(PayoutPolicy, PayoutPolicy.id == Withdrawal.tax_policy_id)
-        .where(of_year)
-        .order_by(Withdrawal.requested_at, Withdrawal.id)
-    )
-    return [
-        (withdrawal_id, month, Taxed(tax.parse(values or {"method": "none"}), month.month, amount, withheld, is_paid))
-        for withdrawal_id, month, amount, withheld, is_paid, values in rows
-    ]
+    return quoting.taxed_in(member_id, year) if session().scalar(sa.select(sa.exists().where(of_year))) else []

@@ -16,6 +16,8 @@ from fanyong.tenancy.database import TenantBase
 from tenants.members.models import Member
 
 WECHAT = "payout_wechat"
+#: What came back to the balance was not withdrawn: it counts for no limit and no tax.
+CAME_BACK = ("rejected", "failed", "returned")
 
 
 class PayoutPolicy(TenantBase):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
@@ -17,13 +18,10 @@ from fanyong.wechat.times import BEIJING
 from tenants.members.models import Member
 from tenants.payouts import books, errors, policies, tax
 from tenants.payouts.channels import Channel
-from tenants.payouts.models import TaxCorrection, Withdrawal
+from tenants.payouts.models import CAME_BACK, PayoutPolicy, Withdrawal
 from tenants.payouts.rules import Drawn, WithdrawalRules, broken_limit, fee_of
-from tenants.payouts.tax import PayeeYear, Tax
+from tenants.payouts.tax import PayeeYear, Tax, Taxed
 from tenants.promoters import service as promoters
-
-#: What came back to the balance was not withdrawn: it counts for no limit and no tax.
-CAME_BACK = ("rejected", "failed", "returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,10 @@ def problem_of(
 
 
 def kept_back(member_id: UUID) -> FanyongError | None:
-    """Return why nothing may be paid to a promoter now, for whoever decides about it; None when it may."""
+    """Return why nothing may be paid to a promoter now, for whoever decides about it; None when it may.
+
+    The same rule as that of `batches.waiting`, for one.
+    """
     promoter = promoters.get_promoter(member_id)
     if promoter is not None and promoter.frozen_at is not None:
         return errors.PayeeFrozen()
@@ -104,28 +105,43 @@ def drawn_on(member_id: UUID, day: date) -> Drawn:
 
 
 def drawn_in_year(member_id: UUID, year: int) -> PayeeYear:
-    """Return what a payee has drawn in a calendar year, by month of the request; tax given back is not withheld."""
-    given_back = (
-        sa.select(sa.func.coalesce(sa.func.sum(TaxCorrection.amount_fen), 0))
-        .where(TaxCorrection.withdrawal_id == Withdrawal.id)
-        .correlate(Withdrawal)
-        .scalar_subquery()
-    )
+    """Return what a payee has drawn in a calendar year, by month of the request.
+
+    Tax given back is not withheld, and neither is what is too much already and goes back as soon as it is paid: it must
+    not make up for what the next withdrawal owes.
+    """
+    drawn = [replace(taxed, is_paid=True) for _id, _month, taxed in taxed_in(member_id, year)]
+    gross: dict[int, int] = defaultdict(int)
+    withheld: dict[int, int] = defaultdict(int)
+    for one, surplus_fen in zip(drawn, tax.surpluses(drawn), strict=True):
+        gross[one.month] += one.amount_fen
+        withheld[one.month] += one.withheld_fen - surplus_fen
+    return PayeeYear(gross, withheld)
+
+
+def taxed_in(member_id: UUID, year: int) -> list[tuple[UUID, date, Taxed]]:
+    """Return a payee's withdrawals of a year that did not come back, with their months, in the order of requests."""
     rows = session().execute(
         sa.select(
+            Withdrawal.id,
             Withdrawal.tax_month,
-            sa.cast(sa.func.sum(Withdrawal.amount_fen), sa.BigInteger),
-            sa.cast(sa.func.sum(Withdrawal.tax_fen - given_back), sa.BigInteger),
+            Withdrawal.amount_fen,
+            sa.cast(Withdrawal.tax_fen - books.tax_given_back(), sa.BigInteger),
+            Withdrawal.state == "paid",
+            PayoutPolicy.parameters,
         )
+        .outerjoin(PayoutPolicy, PayoutPolicy.id == Withdrawal.tax_policy_id)
         .where(
             Withdrawal.member_id == member_id,
             Withdrawal.tax_month.between(date(year, 1, 1), date(year, 12, 1)),
             Withdrawal.state.not_in(CAME_BACK),
         )
-        .group_by(Withdrawal.tax_month)
+        .order_by(Withdrawal.requested_at, Withdrawal.id)
     )
-    found = [(month.month, gross, withheld) for month, gross, withheld in rows]
-    return PayeeYear({m: gross for m, gross, _ in found}, {m: withheld for m, _, withheld in found})
+    return [
+        (withdrawal_id, month, Taxed(tax.parse(values or {"method": "none"}), month.month, amount, withheld, is_paid))
+        for withdrawal_id, month, amount, withheld, is_paid, values in rows
+    ]
 
 
 def remark_of(channel: Channel) -> str:

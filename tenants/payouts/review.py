@@ -18,8 +18,7 @@ from tenants.members.models import Member
 from tenants.orders.models import Order
 from tenants.payouts import books
 from tenants.payouts.errors import RejectNeedsReason
-from tenants.payouts.models import PayeeAccount, WatchEntry, Withdrawal
-from tenants.payouts.quoting import CAME_BACK
+from tenants.payouts.models import CAME_BACK, PayeeAccount, WatchEntry, Withdrawal
 from tenants.payouts.screening import BuyerShare, Earlier, WithdrawalFacts
 
 #: How far back the rules look; the longest window a rule can have, and every calendar month.

@@ -21,7 +21,7 @@ from tenants.payouts.models import Withdrawal
 def mark_paid(withdrawal_id: UUID, *, proof: str, actor: str) -> Withdrawal:
     """Book a payout that somebody made by hand, or looked up at the bank; saying it again changes nothing.
 
-    Raises NotFound, ProofMissing, PaidByProvider, or WrongWithdrawalState when it is not approved, or over already.
+    Raises NotFound, ProofMissing, PaidByProvider, or WrongWithdrawalState when it is not approved, or in no batch yet.
     """
     proof = proof.strip()[:100]
     if not proof:
@@ -29,14 +29,20 @@ def mark_paid(withdrawal_id: UUID, *, proof: str, actor: str) -> Withdrawal:
     withdrawal = _to_settle(withdrawal_id)
     if withdrawal.state == "paid" and withdrawal.proof == proof:
         return withdrawal
-    _must_be_sent(withdrawal)
+    # A payout by file is over only when it was in a batch; one by hand needs none.
+    in_no_batch = withdrawal.batch_id is None and channels.delivery_of(withdrawal.channel) == "file"
+    if withdrawal.state != "approved" or in_no_batch:
+        raise WrongWithdrawalState
     withdrawal.proof = proof
     finish_paid(withdrawal, by=actor)
     return withdrawal
 
 
 def mark_failed(withdrawal_id: UUID, *, reason: str, actor: str) -> Withdrawal:
-    """Give the money of a payout back that certainly did not arrive; raises like `mark_paid`, or RejectNeedsReason."""
+    """Give the money of a payout back that certainly did not arrive.
+
+    Raises NotFound, RejectNeedsReason, PaidByProvider, or WrongWithdrawalState when it is not approved.
+    """
     if not reason.strip():
         raise RejectNeedsReason
     withdrawal = _to_settle(withdrawal_id)
@@ -97,7 +103,7 @@ def finish_returned(withdrawal: Withdrawal, *, reason: str, proof: str = "", by:
     """Return the money of a paid withdrawal that came back; its tax and its fee come back with it."""
     withdrawal.state, withdrawal.reason, withdrawal.returned_at = "returned", reason, brand_now()
     withdrawal.returned_by, withdrawal.return_proof = by, proof or None
-    books.take_back(withdrawal, corrected_fen=corrections.corrected_of(withdrawal.id))
+    books.undo_payout(withdrawal, corrected_fen=corrections.corrected_of(withdrawal.id))
     corrections.settle(withdrawal)
     publish("withdrawal.returned", withdrawal, object_id=withdrawal.id, reason=reason, by=by)
 
@@ -117,13 +123,6 @@ def _to_settle(withdrawal_id: UUID) -> Withdrawal:
     if withdrawal.transfer_id is not None:
         raise PaidByProvider
     return withdrawal
-
-
-def _must_be_sent(withdrawal: Withdrawal) -> None:
-    """A payout by file is over only when it was in a batch; one by hand needs none."""
-    in_no_batch = withdrawal.batch_id is None and channels.delivery_of(withdrawal.channel) == "file"
-    if withdrawal.state != "approved" or in_no_batch:
-        raise WrongWithdrawalState
 
 
 def _by_transfer(transfer: Transfer) -> Withdrawal | None:

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from fanyong.tenancy.database import session
 from tenants.members.models import Member
-from tenants.payouts.models import TaxCorrection, Withdrawal
+from tenants.payouts import books
+from tenants.payouts.models import Withdrawal
 
 MONTHS_A_QUARTER = 3
 Row = sa.Select[Member, int, int, int, int, int, int, int]
@@ -33,13 +34,6 @@ def by_payee(first: date, last: date, *, search: str = "") -> Row:
     """
     paid, on_its_way = Withdrawal.state == "paid", Withdrawal.state.in_(("requested", "held", "approved"))
 
-    given_back = (
-        sa.select(sa.func.coalesce(sa.func.sum(TaxCorrection.amount_fen), 0))
-        .where(TaxCorrection.withdrawal_id == Withdrawal.id)
-        .correlate(Withdrawal)
-        .scalar_subquery()
-    )
-
     def total(
         column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int], which: sa.ColumnElement[bool]
     ) -> sa.ColumnElement[int]:
@@ -51,7 +45,7 @@ def by_payee(first: date, last: date, *, search: str = "") -> Row:
             sa.func.count().filter(paid),
             total(Withdrawal.amount_fen, paid),
             total(Withdrawal.tax_fen, paid),
-            total(given_back, paid),
+            total(books.tax_given_back(), paid),
             total(Withdrawal.fee_fen, paid),
             total(Withdrawal.net_fen, paid),
             total(Withdrawal.amount_fen, on_its_way),

@@ -19,7 +19,6 @@ MOVEMENTS: dict[PostingKind, LazyString] = {
     PostingKind.TAX: _l("Tax withheld"),
     PostingKind.FEE: _l("Fee"),
     PostingKind.WRITE_OFF: _l("Debt written off"),
-    PostingKind.ADJUST: _l("Corrected"),
     PostingKind.TAX_BACK: _l("Tax given back"),
 }
 #: Kinds of awards, by who earns.

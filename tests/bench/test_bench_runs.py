@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from fanyong.payments import flows
 from fanyong.wechat.simulator.process import SimulatorHandle
 from tests.bench.__main__ import BENCHES, MONEY, SCALED, main, sizes_of
 from tests.bench.figures import Figure
 from tests.bench.lab import Lab
 from tests.bench.posting import profile
+from tests.conftest import beside, listening
 
 TINY: dict[str, dict[str, int]] = {
     "switch": {"brands": 2, "blocks": 2},
@@ -35,10 +37,14 @@ KEYS = {"bench", "what", "value", "unit", "floor", "naive", "ratio_floor", "rati
 
 @pytest.fixture(scope="module")
 def lab(app: Flask, simulator_process: SimulatorHandle) -> Iterator[Lab]:
-    """The application of the tests, as something to measure; measurements share brands, as in a real run."""
-    lab = Lab(app, simulator_process)
-    yield lab
-    lab.close()
+    """An application to measure, whose workers meet its brands alone; measurements share brands, as in a real run."""
+    app.extensions["redis"].flushdb()
+    before: str = app.extensions["settings"].callback_url
+    with listening(beside(app, "bench")) as own:
+        lab = Lab(own, simulator_process)
+        yield lab
+        lab.close()
+    flows.use_callback_url(before)
 
 
 @pytest.mark.parametrize("name", BENCHES)

@@ -52,7 +52,7 @@ def test_the_dashboard_s_sales_open_the_orders_that_make_them_up(owner: Browser,
     assert f'href="/console/orders?by=paid&from={today}&to={today}"' in owner.get("/"), "and so does the chart's bar"
 
 
-def test_whoever_may_not_read_orders_gets_no_list(
+def test_every_role_reads_the_list_and_another_brand_sees_none_of_it(
     brand: Brand, other_brand: Brand, busy: Busy, today: str, login_as: Callable[..., FlaskClient]
 ) -> None:
     operator = Browser(login_as(brand, "operator"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,33 +28,17 @@ from tenants.ledger.models import AccountName, Posting, PostingKind
 from tenants.ledger.service import Entry, Release
 from tenants.members import service as members
 from tenants.members.models import Member
-from tenants.orders import refunds
+from tenants.orders import covering
 from tenants.orders.models import OrderLine
 from tenants.payouts import service as payouts
 from tenants.payouts.models import Withdrawal
 from tenants.payouts.service import WithdrawalBlockedByDebt
+from tests.docs import tables
+from tests.docs.tables import Row, fen, text_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "money.md"
+DOCUMENT = "money.md"
 RECOMPUTED = "10 computing an order again gives the same fen"
-Row = dict[str, str]
-
-
-def table(example: str) -> list[Row]:
-    """Return the rows of the table under a mark in the document, by the names of its columns."""
-    _, mark, rest = DOCUMENT.read_text().partition(f"<!-- example: {example} -->\n")
-    assert mark, f"docs/money.md has no example {example!r}"
-    head, _rule, *rows = (_cells(line) for line in rest.split("\n\n")[0].splitlines())
-    assert rows
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def fen(row: Row, column: str) -> int:
-    """Return a cell as the whole number it is."""
-    return int(row[column].replace(",", ""))
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+table = partial(tables.table, DOCUMENT)
 
 
 def _order(paid_fen: int, *, levels: int, levels_allowed: int) -> OrderFacts:
@@ -122,7 +106,7 @@ def test_pieces_are_given_back_as_the_table_says() -> None:
     rows = table("pieces")
     line = OrderLine(id=new_id(), quantity=3, paid_fen=10_000, refunded_quantity=0, refunded_fen=0, adjusted_fen=0)
     for row in rows:
-        covered = refunds._cover_line(line, quantity=fen(row, "Pieces"), adjusted_fen=0)
+        covered = covering.cover_line(line, quantity=fen(row, "Pieces"), adjusted_fen=0)
         assert covered.amount_fen == fen(row, "Given back fen")
         assert line.refunded_quantity == fen(row, "Pieces so far")
         assert line.refunded_fen == fen(row, "Floor of exact")
@@ -145,7 +129,7 @@ def test_awards_are_taken_back_as_the_table_says(example: str, award_fen: int, p
 
 def test_rounding_each_refund_by_itself_goes_wrong_as_the_text_says() -> None:
     nearest = [(2 * 5 * fen(row, "Refund fen") + 100) // 200 for row in table("small")]
-    assert f"would take back {' + '.join(map(str, nearest))} = {sum(nearest)}." in DOCUMENT.read_text()
+    assert f"would take back {' + '.join(map(str, nearest))} = {sum(nearest)}." in text_of(DOCUMENT)
     assert sum(nearest) > 5
 
 

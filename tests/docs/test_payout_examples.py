@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -16,27 +15,11 @@ from tenants.payouts.models import DebtWriteOff, TaxCorrection, Withdrawal
 from tenants.payouts.rules import WithdrawalRules, fee_of
 from tenants.payouts.screening import WORDS, ScreeningRules
 from tenants.payouts.tax import Cumulative, LabourMonthly, PayeeYear, Taxed, first_month, labour_tax, surpluses, tax_of
+from tests.docs import tables
+from tests.docs.tables import fen, text_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "payouts.md"
-Row = dict[str, str]
-
-
-def table(example: str) -> list[Row]:
-    """Return the rows of the table under a mark in the document, by the names of its columns."""
-    _, mark, rest = DOCUMENT.read_text().partition(f"<!-- example: {example} -->\n")
-    assert mark, f"docs/payouts.md has no example {example!r}"
-    head, _rule, *rows = (_cells(line) for line in rest.split("\n\n")[0].splitlines())
-    assert rows
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def fen(row: Row, column: str) -> int:
-    """Return a cell as the whole number it is."""
-    return int(row[column].replace(",", ""))
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+DOCUMENT = "payouts.md"
+table = partial(tables.table, DOCUMENT)
 
 
 def test_fees() -> None:
@@ -114,7 +97,7 @@ def test_the_postings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "post", post)
     monkeypatch.setattr(ledger, "release_to_available", release)
     withdrawal = Withdrawal(amount_fen=1_000, net_fen=700, tax_fen=200, fee_fen=100)
-    for step in (books.hold, books.pay, books.give_back, partial(books.take_back, corrected_fen=0)):
+    for step in (books.hold, books.pay, books.give_back, partial(books.undo_payout, corrected_fen=0)):
         step(withdrawal)
     books.give_tax_back(TaxCorrection(amount_fen=30))
     books.write_off(DebtWriteOff(amount_fen=50))
@@ -132,7 +115,7 @@ def test_the_rules_against_money_laundering_have_these_defaults() -> None:
 
 
 def test_the_limits_have_these_defaults_and_codes() -> None:
-    text, rules = DOCUMENT.read_text(), WithdrawalRules()
+    text, rules = text_of(DOCUMENT), WithdrawalRules()
     for label, value in [
         ("smallest amount", rules.minimum_fen),
         ("largest amount", rules.maximum_fen),

@@ -26,7 +26,7 @@ from tests.faults.mutations import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("docs", "migrations", "platform", "plugins", "tenants", "tests", "pyproject.toml", "setup.cfg", "wsgi.py")
-_NOT_COPIED = shutil.ignore_patterns("__pycache__", "node_modules", "*.pyc")
+_NOT_COPIED = shutil.ignore_patterns("node_modules")
 _SECONDS = 600
 
 Verdict = Literal["killed", "survived", "broken"]

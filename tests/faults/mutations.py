@@ -119,6 +119,13 @@ _ALL = (
         _tests("money/test_provider_trouble.py::test_money_that_comes_back_repays_the_debt_first"),
     ),
     Mutant(
+        "awards past the limits over several orders",
+        _AWARDING,
+        "        new = _within_limits(_without_awards(computed, known))\n",
+        "        new = _without_awards(computed, known)\n",
+        _tests("periods/test_spending.py"),
+    ),
+    Mutant(
         "posts without the books lock",
         _LEDGER,
         '_LOCK = "SELECT pg_advisory_xact_lock(2, hashtext(current_schema()))"',

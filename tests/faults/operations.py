@@ -28,7 +28,7 @@ from tenants.orders import service as orders
 from tenants.orders.errors import WrongOrderState
 from tenants.payouts import service as payouts
 
-MONEY_TENDERS = ("orders", "payments", "refunds", "transfers", "commissions", "releases", "seals")
+MONEY_DUTIES = ("orders", "payments", "refunds", "transfers", "commissions", "releases", "seals")
 
 
 def run(app: Flask, tenant: Tenant, name: str, arguments: dict[str, Any]) -> Any:
@@ -120,7 +120,7 @@ def tend(*, everything: bool = False) -> list[str]:
     present = tending._duties
     try:
         if not everything:
-            tending._duties = {name: present[name] for name in MONEY_TENDERS}
+            tending._duties = {name: present[name] for name in MONEY_DUTIES}
         return tending.tend_bound_tenant()
     finally:
         tending._duties = present

@@ -16,7 +16,6 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from fanyong.app import create_app
 from fanyong.cli import build_schema
 from fanyong.devtools.paths import ROOT
 from fanyong.ids import new_token
@@ -27,7 +26,7 @@ from fanyong.tenancy.migrate import driver_dsn
 from fanyong.tenancy.runtime import in_tenant
 from tenants.members import service as members
 from tenants.promoters import service as promoters
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, beside, set_up
 
 PATIENCE_SECONDS = 40
 #: Redis has sixteen databases; the lower half belongs to the other tests.
@@ -35,27 +34,11 @@ OWN_REDIS_OFFSET = 8
 
 
 @pytest.fixture(scope="session")
-def jobs_app(app: Flask, database_url: str, redis_url: str, worker_number: int) -> Iterator[Flask]:
+def jobs_app(app: Flask, redis_url: str, worker_number: int) -> Iterator[Flask]:
     """The application on a database and a queue of its own."""
-    name = f"{database_url.rsplit('/', 1)[1]}_jobs"
-    with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    present = app.extensions["settings"]
-    own = create_app(
-        replace(
-            present,
-            database_url=f"{database_url.rsplit('/', 1)[0]}/{name}",
-            redis_url=f"{redis_url.rsplit('/', 1)[0]}/{worker_number + OWN_REDIS_OFFSET}",
-        )
-    )
-    result = own.test_cli_runner().invoke(args=["setup"], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    yield own
-    own.extensions["redis"].close()
-    with own.app_context():
-        for engine in own.extensions["sqlalchemy"].engines.values():
-            engine.dispose()
+    own_redis = f"{redis_url.rsplit('/', 1)[0]}/{worker_number + OWN_REDIS_OFFSET}"
+    with set_up(replace(beside(app, "jobs"), redis_url=own_redis)) as own:
+        yield own
 
 
 @pytest.fixture

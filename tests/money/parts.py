@@ -51,6 +51,7 @@ from tenants.payouts import service as payouts
 from tenants.promoters import service as promoters
 from tenants.settlement.triggers import Settlement
 from tenants.wiring import SETUP_TABLES, start_with_flat_tiers
+from tests.brands import empty
 
 DAY = 86_400
 #: Long enough never to decide a test on a busy machine; whoever waits that long has failed.
@@ -427,9 +428,7 @@ def wipe(app: Flask, tenant: Tenant) -> None:
     """Leave of a brand what it was born with, for the next test: cheaper than another brand."""
     with psycopg.connect(migrate.driver_dsn(app.extensions["settings"].database_url)) as connection:
         connection.execute(f"SET search_path TO {tenant.schema}".encode())
-        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [tenant.schema]).fetchall()
-        names = ", ".join(f'"{name}"' for (name,) in rows if name not in ("merchant_account", "admin_user"))
-        connection.execute(f"TRUNCATE {names}".encode())
+        empty(connection, tenant.schema)
     with app.app_context(), in_tenant(tenant), unit_of_work():
         start_with_flat_tiers()
 
@@ -437,13 +436,7 @@ def wipe(app: Flask, tenant: Tenant) -> None:
 def forget(till: Till) -> None:
     """Delete what was earned, set the clock back, and keep how the brand is set up."""
     with till.owner() as connection:
-        names = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [till.tenant.schema]
-        ).fetchall()
-        emptied = ", ".join(f'"{name}"' for (name,) in names if name not in SETUP_TABLES)
-        connection.execute(f"TRUNCATE {emptied}".encode())
-        connection.execute("TRUNCATE plugin_change")
-        connection.execute("DELETE FROM plugin_activation")
+        empty(connection, till.tenant.schema, keep=SETUP_TABLES - {"plugin_change", "plugin_activation"})
         connection.execute("DELETE FROM brand_setting WHERE key = %s", [TestClock.key])
     till.offset_seconds = 0
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanyong.errors import IdempotencyMismatch
 from fanyong.ids import new_id
 from tenants.ledger.service import Figures
-from tenants.orders import refunds
+from tenants.orders import covering
 from tenants.orders.errors import RefundOutOfBounds, WrongOrderState
 from tenants.orders.models import OrderLine
 from tests.money.parts import Till
@@ -52,7 +52,7 @@ def cut(line: OrderLine, plain: PlainLine, how: Cut) -> None:
     pieces = min(number, plain.pieces - plain.pieces_back) if kind == "pieces" else 0
     amount = min(number, plain.paid - plain.money_back) if kind == "amount" else 0
     if pieces or amount:
-        refunds._cover_line(line, quantity=pieces, adjusted_fen=amount)
+        covering.cover_line(line, quantity=pieces, adjusted_fen=amount)
         plain.given.append((pieces, amount))
     assert (line.refunded_fen, line.refunded_quantity) == (plain.money_back, plain.pieces_back)
 
@@ -134,6 +134,34 @@ def test_a_refund_in_full_by_amount_that_fails_leaves_the_goods_to_be_sent(till:
     give_back(till, order, amounts={"a": 20_000})
     assert (till.stock("a"), till.stock("b")) == (10, 9)
     till.ship(order)
+    till.process()
+    till.check()
+
+
+def test_an_amount_that_fails_under_the_last_one_leaves_the_goods_to_be_sent(till: Till) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    order = till.paid(till.member("buyer"), [("a", 2)])
+    most = ask_back(till, order, amounts={"a": 19_998})
+    last = ask_back(till, order, amounts={"a": 2})
+    with pytest.raises(WrongOrderState):
+        till.ship(order)
+    till.apply(till.refund_fact(most, state="closed"))
+    till.apply(till.refund_fact(last))
+    line = line_of(till, order, "a")
+    assert (line.refunded_quantity, line.refunded_fen, till.stock("a")) == (0, 2, 8)
+    till.ship(order)
+    till.process()
+    till.check()
+
+
+def test_what_was_covered_when_the_rest_was_sent_goes_back_into_stock(till: Till) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    till.product("b", price_fen=5_000, stock=10)
+    order = till.paid(till.member("buyer"), [("a", 2), ("b", 1)])
+    refund = ask_back(till, order, pieces={"a": 2})
+    till.ship(order)
+    till.apply(till.refund_fact(refund))
+    assert (till.stock("a"), till.stock("b")) == (10, 9)
     till.process()
     till.check()
 

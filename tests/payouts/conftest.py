@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -78,9 +77,9 @@ class Desk(Till):
 
 
 @pytest.fixture
-def desk(app: Flask, new_brand: Callable[..., Brand]) -> Desk:
+def desk(app: Flask, brand: Brand) -> Desk:
     """A fresh brand that pays ten percent at once and knows no limits."""
-    till = open_till(app, new_brand().tenant)
+    till = open_till(app, brand.tenant)
     made = Desk(till.app, till.tenant, till.mchid, till.appid)
     made.window(0)
     made.plan()

@@ -194,6 +194,23 @@ def test_of_what_is_on_its_way_the_surplus_goes_back_when_it_is_paid(desk: Desk)
     desk.check()
 
 
+def test_what_goes_back_anyway_does_not_make_up_for_what_the_next_one_owes(desk: Desk) -> None:
+    """Otherwise withdrawals that are let expire one after the other would steer the tax down."""
+    tax_on(desk)
+    promoter = desk.earner("茉莉")
+    large, first = desk.ask(promoter, 500_000), desk.ask(promoter, 100_000)
+    assert desk.row(first).tax_fen == 16_000
+    desk.reject(large)
+    second = desk.row(desk.ask(promoter, 200_000))
+    # Alone the first owes 4,000, and 12,000 of its tax will go back.
+    assert (second.tax_details or {})["withheld_before_fen"] == 4_000
+    assert second.tax_fen == labour_tax(LABOUR, 300_000) - 4_000
+    for asked in (first, second.id):
+        pay(desk, asked)
+    assert desk.figures(promoter).tax_withheld_fen == labour_tax(LABOUR, 300_000)
+    desk.check()
+
+
 def test_what_goes_back_repays_a_debt_first(desk: Desk) -> None:
     tax_on(desk)
     desk.product("a", price_fen=5_000_000)

@@ -24,12 +24,12 @@ def awards(values: Mapping[str, Any], facts: OrderFacts) -> list[Wanted]:
     wanted: list[Wanted] = []
     for number, line in enumerate(facts.lines):
         base = base_fen(values.get("base", "paid"), line)
-        upline_earns = True
-        rebate = own_rate(values, line, facts.buyer)
-        if rebate is not None:
-            if values["own_purchases"]["mode"] == "rebate":
-                wanted += pay("self", rebate, line, facts.buyer, base)
-            upline_earns = values["own_purchases"].get("pay_upline", False)
+        own = values.get("own_purchases", {})
+        rebate = own_rate(values, line, facts.buyer) if own.get("mode") == "rebate" else None
+        cheaper = line.self_discount_bp > 0 and facts.buyer.tier is not None and own.get("mode", "none") != "none"
+        if rebate and not cheaper:
+            wanted += pay("self", rebate, line, facts.buyer, base)
+        upline_earns = own.get("pay_upline", False) or not (cheaper or rebate)
         if upline_earns:
             earned = {}
             for person in facts.upline:
@@ -174,13 +174,13 @@ def campaign_rows(
 
 def leader(values: Mapping[str, Any], facts: OrderFacts, line: LineFacts, base: int | None) -> list[Wanted]:
     bonuses = values.get("bonuses", {})
-    rows = [row for row in bonuses.get("leaders", []) if worth_something(row)]
+    rows = list(bonuses.get("leaders", []))
     for person in facts.upline:
         if person.level > bonuses.get("leader_depth", 1) or person.tier is None:
             continue
         own = [row for row in rows if row.get("tier", "") == person.tier]
         for row in own or [row for row in rows if not row.get("tier", "")]:
-            return pay("bonus", row, line, person, base)
+            return pay("bonus", row, line, person, base) if worth_something(row) else []
     return []
 
 
@@ -211,9 +211,10 @@ def spread(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def of_generation(rows: Sequence[Row], generation: int, tier: str | None) -> Row | None:
-    rows = [row for row in rows if row.get("generation", 1) == generation and row["rate_bp"]]
+    rows = [row for row in rows if row.get("generation", 1) == generation]
     own = [row for row in rows if row.get("tier", "") and row["tier"] == tier]
-    return next(iter(own or [row for row in rows if not row.get("tier", "")]), None)
+    row = next(iter(own or [row for row in rows if not row.get("tier", "")]), None)
+    return row if worth_something(row) else None
 
 
 def differential(

@@ -162,6 +162,7 @@ def orders(draw: st.DrawFn) -> OrderFacts:
             draw(st.sampled_from([0, 600, 1_300])),
             draw(st.none() | st.integers(0, 10**5)),
             draw(st.just(0) | st.integers(1, 10**6)),
+            draw(st.just(0) | st.integers(1, 5_000)),
         )
         for index in range(draw(st.integers(1, 3)))
     )
@@ -337,9 +338,45 @@ def test_self_discount_is_a_rate_and_then_nobody_gets_a_rebate() -> None:
     assert PLAN.self_discount(parsed, Person(uid(1), 0, "silver"), LINE) == 300
     assert PLAN.self_discount(parsed, BUYER, LINE) == 0
     assert PLAN.self_discount(Settings.model_validate({"own_purchases": {**own, "mode": "rebate"}}), BUYER, LINE) == 0
-    facts = order("gold", buyer=Person(uid(20), 0, "gold"))
+    cheaper = (replace(LINE, self_discount_bp=900),)
+    facts = order("gold", buyer=Person(uid(20), 0, "gold"), lines=cheaper)
     assert told({"own_purchases": own}, facts) == {}
     assert told({"own_purchases": {**own, "pay_upline": True}}, facts) == {"rules:1 L1": 999}
+
+
+def test_what_an_order_was_bought_with_counts_and_not_what_the_plan_would_have_given() -> None:
+    """The buyer was frozen, or the plan changed between the order and its payment."""
+    gold = Person(uid(20), 0, "gold")
+    discount = {"own_purchases": {"mode": "discount", "rates": [{"rate_bp": 300}]}}
+    rebate = {"own_purchases": {"mode": "rebate", "rates": [{"rate_bp": 300}]}}
+    cheaper = (replace(LINE, self_discount_bp=500),)
+    assert told(discount, order("gold", buyer=gold)) == {"rules:1 L1": 999}, "no discount was had"
+    assert told(rebate, order("gold", buyer=gold, lines=cheaper)) == {}, "a discount was had before"
+    assert told(rebate, order("gold", buyer=gold)) == {"rules:self L0": 299}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"team": {"management": [{"rate_bp": 1_000}, {"tier": "gold", "rate_bp": 0}]}}, {}),
+        (
+            {"team": {"management": [{"rate_bp": 1_000}, {"tier": "silver", "rate_bp": 0}]}},
+            {"rules:management:1 L2": 99},
+        ),
+        (
+            {
+                "bonuses": {
+                    "leaders": [{"tier": "silver", "rate_bp": 0}, {"tier": "gold", "rate_bp": 300}],
+                    "leader_depth": 2,
+                }
+            },
+            {},
+        ),
+    ],
+)
+def test_a_row_of_nothing_leaves_its_tier_out(values: dict[str, Any], expected: dict[str, int]) -> None:
+    rates = {"rates": [{"level": 1, "rate_bp": 1_000}]}
+    assert told({**rates, **values}, order("silver", "gold")) == {"rules:1 L1": 999, **expected}
 
 
 def test_a_new_member_s_first_order_counts_from_the_minimum_on() -> None:

@@ -16,7 +16,7 @@ from fanyong.ids import new_id, new_token
 from fanyong.signup.service import sign_up
 from fanyong.tenancy.context import Tenant
 from fanyong.wechat.times import BEIJING
-from tenants.orders import refunds
+from tenants.orders import covering
 from tenants.orders.models import OrderLine
 from tenants.settlement.triggers import Settlement, due_at
 from tests.money.parts import Till, open_till, wipe
@@ -72,7 +72,7 @@ def test_due_times_are_those_of_the_table(row: dict[str, str]) -> None:
 def test_the_cuts_of_a_line_are_those_of_the_table() -> None:
     line = OrderLine(id=new_id(), quantity=3, paid_fen=10_000, refunded_quantity=0, refunded_fen=0, adjusted_fen=0)
     for row in table("cuts"):
-        covered = refunds._cover_line(line, quantity=fen(row, "Pieces"), adjusted_fen=fen(row, "Amount fen"))
+        covered = covering.cover_line(line, quantity=fen(row, "Pieces"), adjusted_fen=fen(row, "Amount fen"))
         assert covered.amount_fen == fen(row, "Given back fen")
         assert line.refunded_fen == fen(row, "Given back in all fen")
     assert line.refunded_fen == line.paid_fen

@@ -23,9 +23,6 @@ from fanyong.devtools.story.doors import Place
 from fanyong.devtools.story.loading import load
 from tests.story.conftest import STORIES, Write
 
-# One deployment serves all of these tests, so one worker runs them.
-pytestmark = pytest.mark.xdist_group("stack")
-
 OnLine = Callable[[str], None]
 #: Who is killed when the player has told of which step; every second one dies while the next step is under way.
 KILLS = {

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -13,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from fanyong.app import create_app
 from fanyong.cli import build_schema
 from fanyong.ids import new_id
 from fanyong.tenancy.context import Tenant
@@ -21,7 +18,7 @@ from fanyong.tenancy.database import TENANT_BIND, db, unit_of_work
 from fanyong.tenancy.migrate import driver_dsn
 from fanyong.tenancy.runtime import in_tenant
 from tenants.members.models import Member
-from tests.conftest import Brand
+from tests.conftest import Brand, beside, set_up
 from tests.tenancy.parts import sign_up_two
 
 SAME_OPENID = "o-same-in-both"
@@ -79,21 +76,10 @@ def bound(app: Flask) -> Callable[[Tenant], object]:
 
 
 @pytest.fixture(scope="session")
-def spare_app(app: Flask, database_url: str, redis_url: str) -> Iterator[Flask]:
+def spare_app(app: Flask) -> Iterator[Flask]:
     """The application on a database of its own, for tests that change how schemas are built."""
-    name = f"{database_url.rsplit('/', 1)[1]}_spare"
-    with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    present = app.extensions["settings"]
-    spare = create_app(replace(present, database_url=f"{database_url.rsplit('/', 1)[0]}/{name}"))
-    result = spare.test_cli_runner().invoke(args=["setup"], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    yield spare
-    spare.extensions["redis"].close()
-    with spare.app_context():
-        for engine in spare.extensions["sqlalchemy"].engines.values():
-            engine.dispose()
+    with set_up(beside(app, "spare")) as spare:
+        yield spare
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from fanyong.tenancy.database import unit_of_work
 from fanyong.tenancy.migrate import driver_dsn
 from fanyong.tenancy.runtime import in_tenant
 from tenants.wiring import start_with_flat_tiers
+from tests.brands import empty
 from tests.conftest import PASSWORD, Brand
 
-#: What a brand was born with and a test does not change.
-KEPT_TABLES = ("merchant_account", "admin_user")
 #: Roles belong to the whole server, where other tests may be making some; these are used in this database.
 ROLES_USED_HERE = (
     "SELECT count(DISTINCT refobjid) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass "
@@ -42,11 +41,7 @@ def renew(app: Flask, brand: Brand) -> Brand:
     """Leave of a brand what it was born with."""
     schema = brand.tenant.schema
     with psycopg.connect(driver_dsn(app.extensions["settings"].database_url)) as connection:
-        # Triggers and foreign keys sleep meanwhile: the tables are emptied in any order, append only or not.
-        connection.execute("SET LOCAL session_replication_role = replica")
-        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema]).fetchall()
-        for name in {row[0] for row in rows} - set(KEPT_TABLES):
-            connection.execute(f'DELETE FROM {schema}."{name}"'.encode())
+        empty(connection, schema)
         connection.execute(f"DELETE FROM {schema}.admin_user WHERE email <> %s".encode(), [brand.email])
         connection.execute(f"UPDATE {schema}.admin_user SET active = true".encode())
         connection.execute("DELETE FROM control.level_waiver WHERE tenant_id = %s", [brand.tenant.id])

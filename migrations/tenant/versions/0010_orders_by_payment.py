@@ -1,4 +1,4 @@
-"""Frozen orders are found by when they were paid, and order lines tell what an exchange took off them."""
+"""Frozen orders are found by payment, the order in which back-tests read them; lines tell what an exchange took."""
 
 from alembic import op
 

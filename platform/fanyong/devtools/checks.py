@@ -40,7 +40,7 @@ def lint() -> int:
 
 def test(arguments: list[str]) -> int:
     """Run the tests on servers that last as long as they do."""
-    return _on_temporary_servers(["-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments], fsync=False)
+    return _on_temporary_servers(["-m", "pytest", "-n", "2", *arguments], fsync=False)
 
 
 def bench(arguments: list[str]) -> int:

@@ -154,6 +154,7 @@ def _take_turn(rounds: int, *, whole: bool) -> _Turn:
         if not due:
             return _Turn(problems, finished=True)
         first = [name for name in due if not _duties[name].behind]
+        # While others have work, those behind wait for the last round of a job.
         for name in first if first and number % ROUNDS_A_JOB else due:
             if not _did_something(name, problems):
                 in_vain.add(name)

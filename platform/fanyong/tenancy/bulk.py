@@ -38,7 +38,10 @@ def ask_together(*statements: Statement) -> list[list[tuple[Any, ...]]]:
 
 
 def in_one_trip(*, rows: int) -> AbstractContextManager[object]:
-    """Send what the block adds in one round trip, where no table gets more than so many rows and these are few."""
+    """Send what the block adds in one round trip, where no table gets more than so many rows and these are few.
+
+    COPY cannot be in a pipeline.
+    """
     return driver().pipeline() if rows < COPY_FROM else nullcontext()
 
 

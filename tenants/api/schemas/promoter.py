@@ -22,7 +22,6 @@ MovementKind = Literal[
     "tax",
     "fee",
     "write_off",
-    "adjust",
     "tax_back",
 ]
 

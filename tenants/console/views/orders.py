@@ -23,11 +23,11 @@ from fanyong.web.paging import everything, paginate
 from fanyong.web.words import _
 from fanyong.wechat.times import BEIJING
 from tenants.console import labels
-from tenants.console.base import bp, done, record, refused, typed
+from tenants.console.base import asked_day, bp, done, record, refused, typed
 from tenants.console.order_money import exchange_panel, from_bill, held_promoters, money_as_json, money_of, refundable
 from tenants.members import service as members
 from tenants.members.models import Member
-from tenants.orders import refunds
+from tenants.orders import covering
 from tenants.orders import service as orders_service
 from tenants.orders.models import Order
 from tenants.reconciliation.differences import refund_to_record
@@ -108,9 +108,9 @@ def order_page(order_id: UUID, *, problems: Mapping[str, str] | None = None, at:
         intent=payments.intent_for(order.id),
         refundable=refundable(order),
         prefilled=prefilled,
-        freight_left=refunds.freight_left(order),
-        can_ship=order.state == "paid" and any(x.refunded_quantity < x.quantity for x in order.lines),
-        can_refund=order.state in refunds.REFUNDABLE_STATES and order.refunded_fen < order.total_fen,
+        freight_left=covering.freight_left(order),
+        can_ship=order.state == "paid" and any(line.has_goods_to_send for line in order.lines),
+        can_refund=order.state in covering.REFUNDABLE_STATES and order.refunded_fen < order.total_fen,
         exchange=exchange_panel(order),
         settlement=in_words(orders_service.settlement_of(order)),
         hold=settlement_service.open_hold(order_id=order.id),
@@ -125,19 +125,12 @@ def order_page(order_id: UUID, *, problems: Mapping[str, str] | None = None, at:
 def _asked() -> Asked:
     state = request.args.get("state", "")
     return Asked(
-        request.args.get("q", "").strip(),
-        state if state in labels.ORDER else "",
-        "paid" if request.args.get("by") == "paid" else "created",
-        _day("from"),
-        _day("to"),
+        q=request.args.get("q", "").strip(),
+        state=state if state in labels.ORDER else "",
+        by="paid" if request.args.get("by") == "paid" else "created",
+        first=asked_day("from"),
+        last=asked_day("to"),
     )
-
-
-def _day(name: str) -> date | None:
-    try:
-        return date.fromisoformat(request.args.get(name, ""))
-    except ValueError:
-        return None
 
 
 def _midnight(day: date) -> datetime:

@@ -25,7 +25,7 @@ from fanyong.web.paging import PER_PAGE, Page, everything, page_number, paginate
 from fanyong.web.pdf import pdf_response
 from fanyong.web.words import _
 from tenants.console import labels
-from tenants.console.base import bp
+from tenants.console.base import asked_day, bp
 from tenants.ledger.models import AccountName, Posting, PostingKind
 from tenants.members import service as members
 from tenants.members.models import Member
@@ -151,7 +151,7 @@ def _filter() -> Filter:
 def _span_asked(*, open_start: bool = False) -> Span | None:
     """Return the days that were asked for: a month, or from a first day to a last one; one end may be missing."""
     month = month_span(request.args.get("month", ""))
-    first, last = _day("first"), _day("last")
+    first, last = asked_day("first"), asked_day("last")
     if month is not None or (first is None and last is None):
         return month
     last = last or max(brand.today(), first or brand.today())
@@ -159,13 +159,6 @@ def _span_asked(*, open_start: bool = False) -> Span | None:
     if first > last:
         raise InvalidRequest
     return Span(first, last)
-
-
-def _day(name: str) -> date | None:
-    try:
-        return date.fromisoformat(request.args.get(name, ""))
-    except ValueError:
-        return None
 
 
 def _this_month() -> Span:

@@ -23,7 +23,7 @@ from fanyong.web.paging import everything, paginate
 from fanyong.web.words import _
 from fanyong.wechat.times import BEIJING
 from tenants.console import labels
-from tenants.console.base import bp, done, record, refused, typed
+from tenants.console.base import asked_day, bp, done, record, refused, typed
 from tenants.members.models import Member
 from tenants.payouts import channels, corrections, payees, quoting, screening, settling
 from tenants.payouts import service as payouts
@@ -159,19 +159,12 @@ def show_payee(withdrawal_id: UUID) -> ResponseReturnValue:
 def _asked() -> Asked:
     state, channel = request.args.get("state", ""), request.args.get("channel", "")
     return Asked(
-        request.args.get("q", "").strip(),
-        state if state in labels.WITHDRAWAL else "",
-        channel if channel in _channel_titles() else "",
-        _day("from"),
-        _day("to"),
+        q=request.args.get("q", "").strip(),
+        state=state if state in labels.WITHDRAWAL else "",
+        channel=channel if channel in _channel_titles() else "",
+        first=asked_day("from"),
+        last=asked_day("to"),
     )
-
-
-def _day(name: str) -> date | None:
-    try:
-        return date.fromisoformat(request.args.get(name, ""))
-    except ValueError:
-        return None
 
 
 def _query(asked: Asked) -> sa.Select[Withdrawal, Transfer | None, Member]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from fanyong.devtools.story import aftersale, joining, joining_steps, payout_steps, payouts, steps
 from fanyong.devtools.story.console import Superadmin
@@ -10,7 +10,6 @@ from fanyong.devtools.story.doors import Refused
 from fanyong.devtools.story.parts import BaseStep
 from fanyong.devtools.story.stage import Placed, Stage
 from fanyong.devtools.story.telling import yuan
-from fanyong.wechat.times import BEIJING
 
 
 def log_in(stage: Stage, key: str, *, via: str | None = None) -> None:
@@ -151,7 +150,7 @@ def _govern(stage: Stage, step: BaseStep, *, superadmin: Superadmin) -> str:
 
 def _until_next_month(stage: Stage, day: int) -> int:
     """Return how many seconds there are to noon of a day of the brand's next month."""
-    now = (datetime.now(UTC) + timedelta(seconds=stage.offset_seconds)).astimezone(BEIJING)
+    now = stage.now()
     first = (now.replace(day=1) + timedelta(days=32)).replace(day=day, hour=12, minute=0, second=0, microsecond=0)
     return int((first - now).total_seconds())
 

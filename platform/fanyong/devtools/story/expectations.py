@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from fanyong.devtools.story.expect_steps import FIGURES, AwardExpectation, Expect
 from fanyong.devtools.story.stage import Stage
-from fanyong.devtools.story.steps import FIGURES, AwardExpectation, Expect
 
 #: By these an expected award finds the award it means; the others are then compared.
 _NAMES = ("sku", "beneficiary", "level", "kind", "rule")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from fanyong.devtools.story import joining_steps as steps
 from fanyong.devtools.story.doors import Refused
 from fanyong.devtools.story.stage import Stage
-from fanyong.wechat.times import BEIJING
 
 _ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 _MEMBER = re.compile(r"/console/promoters/([0-9a-f-]{32,36})")
@@ -67,6 +66,7 @@ def _decide(stage: Stage, step: steps.ApproveApplication | steps.RejectApplicati
     verb = step.do.removesuffix("_application")
     fields = {"reason": step.reason} if isinstance(step, steps.RejectApplication) else {}
     path = f"/console/applications/{UUID(latest['id'])}/{verb}"
+    # A page that always has a form: its token is good for every form.
     # On a repetition an earlier try may have got through.
     stage.console.submit(path, fields, page="/console/applications/form", done_before=("application_decided",))
     return f"{verb} the application of {step.member}"
@@ -87,8 +87,7 @@ def _appoint(stage: Stage, step: steps.AppointAgent) -> str:
     page = f"/console/promoters/{stage.shop.ids[step.member]}"
     until = ""
     if step.days is not None:
-        moment = datetime.now(UTC) + timedelta(days=step.days, seconds=stage.offset_seconds)
-        until = moment.astimezone(BEIJING).date().isoformat()
+        until = (stage.now() + timedelta(days=step.days)).date().isoformat()
     fields = {"region": step.region, "until": until}
     stage.console.submit(f"{page}/appoint", fields, page=page, done_before=("agent_already",))
     return f"{step.member} is the agent of {step.region}"

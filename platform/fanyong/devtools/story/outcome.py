@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fanyong.devtools.story.expect_steps import FIGURES
 from fanyong.devtools.story.expectations import awards_by_order
 from fanyong.devtools.story.player import Player
 from fanyong.devtools.story.stage import Stage
-from fanyong.devtools.story.steps import FIGURES
 
 
 def end_state(player: Player, *, ledgers: dict[str, Any], failure: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,18 +6,18 @@ import csv
 import io
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fanyong.devtools.story import payout_steps as steps
 from fanyong.devtools.story.doors import Refused
-from fanyong.devtools.story.stage import Asked, Stage, plain_yuan
+from fanyong.devtools.story.stage import Asked, Batch, Stage, plain_yuan
 from fanyong.devtools.story.telling import yuan
-from fanyong.wechat.times import BEIJING
 
 _BATCH_LINK = re.compile(r"/console/payouts/batches/[0-9a-f-]{32,36}")
-#: What the bank calls the columns that it reads and adds, and the outcomes, unless the brand's settings say otherwise.
+#: The encoding of the bank's files, what it calls the columns that it reads and adds, and the outcomes, unless the
+#: brand's settings say otherwise.
 _BANK = {
+    "encoding": "utf-8-sig",
     "number_column": "业务参考号",
     "amount_column": "金额",
     "state_column": "处理结果",
@@ -78,6 +78,7 @@ def _rule(stage: Stage, step: steps.AnyPayoutStep, *, key: str) -> str:
         case steps.WriteOff():
             path = f"/console/debts/{stage.shop.ids[step.member]}/write-off"
             fields = {"amount": plain_yuan(step.amount_fen), "reason": step.reason, "idempotency_key": key}
+            # A page that always has a form: its token is good for every form.
             stage.console.submit(path, fields, page="/console/payouts/channels", done_before=("no_debt",))
             return f"{yuan(step.amount_fen)} of the debt of {step.member} are written off"
         case _:
@@ -125,17 +126,16 @@ def _make_batch(stage: Stage, step: steps.PayoutBatch, *, name: str) -> str:
     newest = _BATCH_LINK.search(stage.console.read(pages))
     if newest is None:
         raise Refused("not_found", "the console lists no batch")
-    stage.batches[name] = newest[0]
-    file = stage.console.post(f"{newest[0]}/file", {}, page=newest[0]).content.decode("utf-8-sig")
-    payouts = len(list(csv.DictReader(io.StringIO(file))))
+    batch = stage.batches[name] = Batch(page=newest[0], settings=stage.channels[step.channel])
+    payouts = len(_ordered(stage, batch))
     return f"batch {name} goes to the bank: {payouts} payout{'' if payouts == 1 else 's'}"
 
 
 def _read_results(stage: Stage, step: steps.BankResults) -> str:
     """Play the bank: it answers for rows of the very file that it was given."""
-    page, words = stage.batches[step.batch], _BANK | {k: str(v) for k, v in stage.channels["payout_bank"].items()}
-    file = stage.console.post(f"{page}/file", {}, page=page).content.decode("utf-8-sig")
-    ordered = {row[words["number_column"]]: row for row in csv.DictReader(io.StringIO(file))}
+    batch = stage.batches[step.batch]
+    page, words = batch.page, _words_of(batch)
+    ordered = {row[words["number_column"]]: row for row in _ordered(stage, batch)}
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(words[f"{column}_column"] for column in ("number", "amount", "state", "reason"))
@@ -145,10 +145,21 @@ def _read_results(stage: Stage, step: steps.BankResults) -> str:
             raise Refused("not_in_file", f"the bank's file has no payout for withdrawal {result.withdrawal}")
         amount = plain_yuan(result.amount_fen) if result.amount_fen else ordered[number][words["amount_column"]]
         writer.writerow((number, amount, words[f"{result.outcome}_word"], result.reason))
-    files = {"results": ("results.csv", out.getvalue().encode(), "text/csv")}
+    files = {"results": ("results.csv", out.getvalue().encode(words["encoding"]), "text/csv")}
     stage.console.post(f"{page}/results", {}, page=page, files=files)
     told = ", ".join(f"{result.withdrawal} {result.outcome}" for result in step.results)
     return f"the bank answers for batch {step.batch}: {told}"
+
+
+def _ordered(stage: Stage, batch: Batch) -> list[dict[str, str]]:
+    """Return the rows of a batch's file as the bank reads them."""
+    file = stage.console.post(f"{batch.page}/file", {}, page=batch.page).content
+    return list(csv.DictReader(io.StringIO(file.decode(_words_of(batch)["encoding"]))))
+
+
+def _words_of(batch: Batch) -> dict[str, str]:
+    """Return what the bank of a batch calls things, and how its files are encoded."""
+    return _BANK | {name: str(value) for name, value in batch.settings.items()}
 
 
 def _as_typed(settings: dict[str, Any]) -> dict[str, str]:
@@ -162,6 +173,6 @@ def _as_typed(settings: dict[str, Any]) -> dict[str, str]:
 
 def _first_of_month(stage: Stage, months: int) -> str:
     """Return the first day of the brand's present month, or of one so many months later."""
-    today = (datetime.now(UTC) + timedelta(seconds=stage.offset_seconds)).astimezone(BEIJING)
+    today = stage.now()
     at = today.year * 12 + today.month - 1 + months
     return f"{at // 12}-{at % 12 + 1:02d}-01"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from fanyong.devtools.story import acts, steps
+from fanyong.devtools.story import acts, expect_steps, steps
 from fanyong.devtools.story.console import Superadmin
 from fanyong.devtools.story.doors import Place, Refused, Unreachable
 from fanyong.devtools.story.expectations import Unmet, check
@@ -87,14 +87,14 @@ class Player:
         else:
             if step.expect_error is not None:
                 raise Unmet(f"{where}.expect_error", expected=step.expect_error, got=f"nothing refused {step.do}")
-        money = "" if isinstance(step, steps.Expect) else self._money(stage, step)
+        money = "" if isinstance(step, expect_steps.Expect) else self._money(stage, step)
         name = f"{stage.brand.name}  " if len(self.stages) > 1 else ""
         self._say(f"{index:4} {name}{told}{money}")
 
     def _do(self, index: int, step: steps.AnyStep) -> str:
         """Do a step and wait until its effect is there; returns it in words."""
         stage, where = self.stages[step.brand], f"steps[{index}]"
-        if isinstance(step, steps.Expect):
+        if isinstance(step, expect_steps.Expect):
             check(step, stage=stage, where=where)
             return f"expect {_subject(step)}: {_values(step)}"
         told = acts.act(stage, step, name=where, key=f"story-{self._run}-{index}", superadmin=self._superadmin)
@@ -114,12 +114,12 @@ class Player:
         return "".join(f"  → {part}" for part in parts)
 
 
-def _subject(step: steps.Expect) -> str:
+def _subject(step: expect_steps.Expect) -> str:
     named = getattr(step, step.subject) if step.subject != "brand" else "all"
     return f"{step.subject} {named}" if step.subject != "member" else str(named)
 
 
-def _values(step: steps.Expect) -> str:
+def _values(step: expect_steps.Expect) -> str:
     shown = {name: value for name, value in step.expected.items() if name != "awards"}
     if step.awards is not None:
         shown["awards"] = len(step.awards)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fanyong.devtools.story import joining_steps, payout_steps, steps
+from fanyong.devtools.story import expect_steps, joining_steps, payout_steps, steps
 from fanyong.devtools.story.format import Story
 from fanyong.devtools.story.parts import BaseStep
 
@@ -83,7 +83,7 @@ class _Checker:
                     self._among(where, result.withdrawal, known.withdrawals, "withdrawal so far")
             case joining_steps.Invite() if step.expect_error is None:
                 self._name(f"{path}.as", step.name, known.invitations)
-            case steps.Expect():
+            case expect_steps.Expect():
                 self._check_expect(path, step, known)
 
     def _check_share(self, path: str, step: steps.Share, known: _Known) -> None:
@@ -125,7 +125,7 @@ class _Checker:
         if step.lines == [] and step.freight_fen == 0 and step.expect_error is None:
             self._say(f"{path}.lines", "nothing to refund: name a line, or freight_fen; no lines at all means all")
 
-    def _check_expect(self, path: str, step: steps.Expect, known: _Known) -> None:
+    def _check_expect(self, path: str, step: expect_steps.Expect, known: _Known) -> None:
         self._among(f"{path}.product", step.product, known.skus, "product")
         skus = known.orders.get(step.order or "", [])
         if step.order is not None and step.order in known.orders:

@@ -17,6 +17,7 @@ from fanyong.devtools.story.format import Brand, Product, Story
 from fanyong.devtools.story.parts import Chosen, SettlementRules, WaiverTerms
 from fanyong.devtools.story.sandbox import Sandbox
 from fanyong.devtools.story.shop import Shop
+from fanyong.wechat.times import BEIJING
 
 #: A killed worker is back within seconds, and its work is found again by the next tick.
 _REST_SECONDS = 150.0
@@ -60,6 +61,16 @@ class Asked:
     number: str
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A payout batch that a story made."""
+
+    #: The path of its page in the console.
+    page: str
+    #: The channel's settings when it was made: its files keep to them, whatever the channel says later.
+    settings: dict[str, Any]
+
+
 class Stage:
     """A brand that signed up for a story."""
 
@@ -75,9 +86,9 @@ class Stage:
         self.orders: dict[str, Placed] = {}
         self.withdrawals: dict[str, Asked] = {}
         self.shares: dict[str, str] = {}
-        #: The codes of invitations, and the pages of payout batches.
+        #: The codes of invitations.
         self.invitations: dict[str, str] = {}
-        self.batches: dict[str, str] = {}
+        self.batches: dict[str, Batch] = {}
         #: The settings of payout channels that the story has chosen.
         self.channels: dict[str, dict[str, Any]] = {}
         self.figures: dict[str, dict[str, Any]] = {}
@@ -114,9 +125,10 @@ class Stage:
             "auto_approve_below_fen": plain_yuan(limits.auto_approve_below_fen),
         }
         console.submit("/console/settings/withdrawal", amounts, page="/console/settings")
+        # First what the platform allows: tiers and plans are held to it when they are chosen.
+        self._comply(superadmin)
         if brand.tiers is not None:
             console.choose("tiers", brand.tiers)
-        self._comply(superadmin)
         if brand.plan is not None:
             console.choose("plan", brand.plan)
         for product in self.products:
@@ -139,8 +151,7 @@ class Stage:
         if in_hours is None:
             self.console.choose(what, chosen)
             return
-        moment = datetime.now(UTC) + timedelta(hours=in_hours, seconds=self.offset_seconds)
-        self.console.schedule(what, chosen, moment=moment)
+        self.console.schedule(what, chosen, moment=self.now() + timedelta(hours=in_hours))
 
     def _comply(self, superadmin: Superadmin) -> None:
         wanted = self.brand.compliance
@@ -155,6 +166,10 @@ class Stage:
         for kind in kinds:
             waiver = WaiverTerms(kind=kind, reason=wanted.waiver_reason, days=wanted.waiver_days)
             self.waive(superadmin, waiver)
+
+    def now(self) -> datetime:
+        """Return the brand's present time, in Beijing."""
+        return (datetime.now(UTC) + timedelta(seconds=self.offset_seconds)).astimezone(BEIJING)
 
     def advance(self, seconds: int) -> None:
         """Move the clock of the brand, and with it its merchant's, to a new offset."""

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fanyong.devtools.story.steps import FIGURES
+from fanyong.devtools.story.expect_steps import FIGURES
 
 #: `pending_fen` is the sum of two others and would tell everything twice.
 ACCOUNTS = tuple(name for name in FIGURES if name != "pending_fen")

@@ -101,7 +101,7 @@ def _client() -> httpx.Client:
 
 
 class Notifier(threading.Thread):
-    """Delivers what is due; a receiver that hangs keeps one helper busy and nobody else waiting."""
+    """Delivers what is due; a receiver that hangs keeps one thread busy and nobody else waiting."""
 
     def __init__(self, store: Store, platform: Platform) -> None:
         super().__init__(name="notifier", daemon=True)
@@ -109,7 +109,7 @@ class Notifier(threading.Thread):
         self._platform = platform
         self._busy: set[int] = set()
         self._lock = threading.Lock()
-        self._helpers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="callback")
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="callback")
         self._wake = threading.Event()
         self._closing = False
 
@@ -122,10 +122,10 @@ class Notifier(threading.Thread):
         self._closing = True
         self._wake.set()
         self.join()
-        self._helpers.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     def run(self) -> None:
-        """Hand what is due to the helpers until closed."""
+        """Hand what is due to the threads until closed."""
         while not self._closing:
             try:
                 pause = self._hand_out()
@@ -146,7 +146,7 @@ class Notifier(threading.Thread):
             fresh = [row for row in due if row["seq"] not in self._busy]
             self._busy.update(row["seq"] for row in fresh)
         for row in fresh:
-            self._helpers.submit(self._deliver, row)
+            self._threads.submit(self._deliver, row)
         return POLL_SECONDS if next_at is None else min(next_at - now, POLL_SECONDS)
 
     def _deliver(self, row: Row) -> None:
