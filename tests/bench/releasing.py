@@ -28,7 +28,7 @@ from tests.bench.hands import Hands, hands
 from tests.bench.lab import Lab, be_patient
 from tests.bench.rows import LEVELS
 
-#: 1 M commissions in 10 seconds, and the longest a withdrawal may take in the meantime.
+#: 1 M commissions in 10 seconds, and the longest that a withdrawal may wait for the books in the meantime.
 GOAL, GOAL_STALL_MS = 100_000, 100
 #: Calendar moments that the orders of a day share.
 MOMENTS = 10
