@@ -137,7 +137,7 @@ _ALL = (
         _RELEASING,
         "        ReleaseBucket.due_at <= now,\n",
         "",
-        _trials(2, "callback-never"),
+        _tests("money/test_holding.py::test_a_release_takes_what_is_due_alone"),
     ),
     Mutant(
         "releases what is held",

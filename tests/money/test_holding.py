@@ -304,3 +304,22 @@ def test_a_portion_with_many_orders_of_many_kinds_goes_through_at_once(
     assert till.figures(near) == Figures(estimated_fen=15_000, frozen_fen=12_000)
     assert till.figures(top) == Figures(estimated_fen=7_500, frozen_fen=6_000)
     till.check()
+
+
+def test_a_release_takes_what_is_due_alone(till: Till) -> None:
+    """Asked directly, past the background's own question: one bucket is due, the other is not."""
+    till.product("a", price_fen=10_000)
+    till.plan()
+    parent = till.member("parent")
+    buyer = till.member("buyer", under=parent)
+    till.window(7)
+    till.received(buyer)
+    till.process()
+    till.advance(5 * DAY)
+    till.received(buyer)
+    till.process()
+    assert till.release() == 0
+    till.advance(3 * DAY)
+    assert till.release() == 1
+    assert till.figures(parent) == Figures(frozen_fen=1_000, available_fen=1_000)
+    till.check()
