@@ -68,8 +68,10 @@ class CompiledRules:
         buyer = sale.facts.buyer
         if self._self_rates is None or buyer.tier is None:
             return True
-        if sale.line.self_discount_bp or not self._rebate:
-            return self._pay_upline or not sale.line.self_discount_bp
+        if sale.line.self_discount_bp:
+            return self._pay_upline
+        if not self._rebate:
+            return True
         rule = self._self_rates.find(sale.line, 0, buyer.tier, False)
         if rule is None or not rule.pays:
             return True

@@ -139,7 +139,7 @@ def facts_of(case: Case, *, plan: ActivePlugin) -> OrderFacts:
     return OrderFacts(
         order_id=new_id(),
         paid_at=at,
-        lines=tuple(_as_bought(line, buyer=buyer, plan=plan) for line in _lines(case)),
+        lines=_lines(case, buyer=buyer, plan=plan),
         buyer=buyer,
         upline=upline,
         levels_allowed=compliance.levels_allowed(at=at),
@@ -201,26 +201,30 @@ def _people(case: Case, member: Member | None, *, at: datetime, depth: int) -> t
     return Person(new_id(), 0, case.buyer or None, rank=ranks.get(case.buyer, 0)), people, 2
 
 
-def _lines(case: Case) -> tuple[LineFacts, ...]:
-    if not case.basket:
-        return (LineFacts(new_id(), "", "", 1, max(case.amount - case.discount, 0)),)
-    products = catalog.by_sku([row.sku for row in case.basket])
-    rows = [(products[row.sku], row.quantity) for row in case.basket if row.sku in products]
-    values = [product.price_fen * quantity for product, quantity in rows]
-    discounts = allocate(min(case.discount, sum(values)), values) if values else []
+def _lines(case: Case, *, buyer: Person, plan: ActivePlugin) -> tuple[LineFacts, ...]:
+    """Return the lines as an order would have them: first the buyer's own discount, then the order's is spread."""
+    lines = [_as_bought(line, buyer=buyer, plan=plan) for line in _at_full_price(case)]
+    values = [line.paid_fen for line in lines]
+    discounts = allocate(min(case.discount, sum(values)), values) if any(values) else values
     return tuple(
-        _line(product, quantity=quantity, paid_fen=value - discount)
-        for (product, quantity), value, discount in zip(rows, values, discounts, strict=True)
+        replace(line, paid_fen=line.paid_fen - discount) for line, discount in zip(lines, discounts, strict=True)
     )
 
 
-def _line(product: Product, *, quantity: int, paid_fen: int) -> LineFacts:
+def _at_full_price(case: Case) -> list[LineFacts]:
+    if not case.basket:
+        return [LineFacts(new_id(), "", "", 1, case.amount)]
+    products = catalog.by_sku([row.sku for row in case.basket])
+    return [_line(products[row.sku], quantity=row.quantity) for row in case.basket if row.sku in products]
+
+
+def _line(product: Product, *, quantity: int) -> LineFacts:
     return LineFacts(
         new_id(),
         product.sku,
         product.category,
         quantity,
-        paid_fen,
+        product.price_fen * quantity,
         product=product.product_code,
         cost_fen=None if product.cost_fen is None else product.cost_fen * quantity,
         tax_bp=product.tax_bp,

@@ -184,11 +184,12 @@ def _settle(order: Order, record: OrderRefund, *, lift_hold: bool = False) -> No
 
 
 def _take_pieces_along(order: Order, record: OrderRefund, refunded: Mapping[UUID, int]) -> None:
-    """Let the last of a line's money take its pieces along where it goes back as an amount, before they are sent."""
+    """Let the last of a line's money take along what pieces amounts have left, before they are sent."""
     by_id = {line.id: line for line in order.lines}
     for covered in record.lines:
         line = by_id[covered.line_id]
-        if covered.adjusted_fen and refunded[line.id] == line.paid_fen:
+        # A line that was free has no last of its money: its pieces come back as they are asked for.
+        if line.paid_fen and refunded[line.id] == line.paid_fen:
             left = line.quantity - line.refunded_quantity
             covered.quantity += left
             line.refunded_quantity += left

@@ -154,6 +154,20 @@ def test_an_amount_that_fails_under_the_last_one_leaves_the_goods_to_be_sent(til
     till.check()
 
 
+def test_whichever_refund_comes_last_takes_the_pieces_along_that_amounts_have_left(till: Till) -> None:
+    till.product("a", price_fen=10_000, stock=10)
+    order = till.paid(till.member("buyer"), [("a", 2)])
+    pieces = ask_back(till, order, pieces={"a": 1})
+    give_back(till, order, amounts={"a": 10_000})
+    assert till.stock("a") == 8
+    till.apply(till.refund_fact(pieces))
+    assert (line_of(till, order, "a").refunded_quantity, till.stock("a")) == (2, 10)
+    with pytest.raises(WrongOrderState):
+        till.ship(order)
+    till.process()
+    till.check()
+
+
 def test_what_was_covered_when_the_rest_was_sent_goes_back_into_stock(till: Till) -> None:
     till.product("a", price_fen=10_000, stock=10)
     till.product("b", price_fen=5_000, stock=10)

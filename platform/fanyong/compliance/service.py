@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import ClassVar, Literal, get_args
 from uuid import UUID
 
@@ -75,10 +76,6 @@ class EntryNotAllowed(NotAllowed):
         "first, and %(allowed)s is allowed. Up to %(notice)s the notice about entry has to be accepted, above that it "
         "takes a waiver of the platform of the kind “entry”."
     )
-
-
-#: Under which name a brand's waivers are remembered in a transaction.
-_WAIVERS = "waivers"
 
 
 class BadWaiver(FanyongError):
@@ -201,7 +198,7 @@ def grant_waiver(
         tenant_id=tenant_id, kind=kind, levels=levels, reason=reason.strip(), ends_at=ends_at, granted_by=actor
     )
     session().add(waiver)
-    forget_once(_WAIVERS)
+    forget_once(_waivers_of(tenant_id))
     said = {"levels": levels} if kind == "levels" else {}
     details = {"kind": kind, **said, "reason": reason, "ends_at": ends_at.isoformat()}
     audit("waiver.granted", actor=actor, tenant_id=tenant_id, **details)
@@ -223,13 +220,18 @@ def revoke_waiver(*, tenant_id: UUID, waiver_id: UUID, actor: str) -> None:
 
 
 def _in_force(kind: WaiverKind, at: datetime | None) -> list[Waiver]:
-    moment = at or brand_now()
+    moment, tenant_id = at or brand_now(), current_tenant().id
     return [
         waiver
-        for waiver in once_a_transaction(_WAIVERS, _all_waivers)
+        for waiver in once_a_transaction(_waivers_of(tenant_id), partial(_all_waivers, tenant_id))
         if waiver.kind == kind and waiver.revoked_at is None and waiver.ends_at > moment
     ]
 
 
-def _all_waivers() -> Sequence[Waiver]:
-    return session().scalars(sa.select(Waiver).where(Waiver.tenant_id == current_tenant().id)).all()
+def _waivers_of(tenant_id: UUID) -> str:
+    """Return the name under which a brand's waivers are remembered; staff see several brands in one transaction."""
+    return f"waivers:{tenant_id}"
+
+
+def _all_waivers(tenant_id: UUID) -> Sequence[Waiver]:
+    return session().scalars(sa.select(Waiver).where(Waiver.tenant_id == tenant_id)).all()

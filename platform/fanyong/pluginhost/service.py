@@ -150,7 +150,6 @@ def put_in_force(row: PluginActivation, *, at: datetime, actor: str) -> None:
         session().flush()
     row.state, row.activated_at, row.activated_by, row.problem = "active", at, actor, None
     session().flush()
-    forget_once(_candidates_of(row.kind))
     log_change(row, "activated", actor=actor)
 
 
@@ -208,7 +207,8 @@ def next_number(kind: PluginKind) -> int:
 
 
 def log_change(row: PluginActivation, action: str, *, actor: str, changes: Sequence[Difference] = ()) -> None:
-    """Write into a version's history what was done to it."""
+    """Write into a version's history what was done to it, which may also change what is in force."""
+    forget_once(_candidates_of(row.kind))
     told = [difference.as_json() for difference in changes]
     session().add(PluginChange(activation_id=row.id, at=brand_now(), actor=actor, action=action, changes=told))
 
