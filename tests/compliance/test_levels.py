@@ -18,7 +18,7 @@ from fanyong.hooks import hookimpl
 from fanyong.pluginhost import service as plugins
 from fanyong.pluginhost.registry import registry
 from fanyong.tenancy.clock import brand_now, set_test_clock
-from fanyong.tenancy.context import Tenant
+from fanyong.tenancy.context import Tenant, tenant_scope
 from fanyong.tenancy.database import session, unit_of_work
 from fanyong.tenancy.models import AuditEntry
 from fanyong.tenancy.settings import load
@@ -286,3 +286,16 @@ def test_a_plugin_that_claims_less_than_it_proposes_gains_nothing(till: Till, ch
         registry.unregister("a_sly_plan")
     assert awards == {chain[1]: 500}
     assert [level for _, level, _ in withheld] == [2, 3]
+
+
+def test_in_one_transaction_each_brand_has_its_own_waivers(app: Flask, brand: Brand, other_brand: Brand) -> None:
+    """Staff look at one brand after the other, and what was remembered of the first is not the second's."""
+    with app.app_context():
+        with tenant_scope(brand.tenant):
+            grant(brand.tenant, 3)
+        with unit_of_work():
+            waived = []
+            for tenant in (brand.tenant, other_brand.tenant):
+                with tenant_scope(tenant):
+                    waived.append(bool(compliance._in_force("levels", NOW)))
+    assert waived == [True, False]

@@ -8,7 +8,9 @@ from typing import Any
 
 from fanyong.compliance import service as compliance
 from fanyong.pluginhost import service as plugins
+from fanyong.pluginhost import versions
 from fanyong.wechat.times import BEIJING
+from tenants.console.simulator import Case, facts_of
 from tests.console.parts import Browser, Busy, audited
 from tests.money.parts import DAY, Till
 
@@ -174,6 +176,17 @@ def test_unsaved_settings_are_simulated(owner: Browser, till: Till) -> None:
     assert "Please enter a percentage" in answer.get_data(as_text=True)
     with till.work():
         assert plugins.history("commission_plan") == []
+
+
+def test_a_promoter_s_own_discount_comes_before_the_order_s_as_in_an_order(owner: Browser, till: Till) -> None:
+    till.product("a", price_fen=10_000)
+    own = {"own_purchases": {"mode": "discount", "rates": [{"rate_bp": 1_000}]}}
+    case = Case(basket=[{"sku": "a", "quantity": 1}], discount=1_000, buyer="promoter")
+    with till.work():
+        promotion = plugins.compiled(versions.create_draft("commission_plan", "plan_rules", own, actor="test"))
+        (line,) = facts_of(case, plan=promotion).lines
+    # 100.00 less 10 % is 90.00, and 10.00 less than that; the other way round it would be 81.00.
+    assert (line.paid_fen, line.self_discount_bp) == (8_000, 1_000)
 
 
 def test_a_real_member_is_simulated_with_those_above(owner: Browser, till: Till) -> None:
