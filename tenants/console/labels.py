@@ -92,7 +92,7 @@ POSTING: Words = {
     "paid": (_l("Paid out"), "secondary"),
     "return": (_l("Withdrawal returned"), "green"),
     "tax": (_l("Tax withheld"), "secondary"),
-    "fee": (_l("Fee"), "secondary"),
+    "fee": (_l("Withdrawal fee"), "secondary"),
     "write_off": (_l("Debt written off"), "red"),
     "tax_back": (_l("Tax given back"), "green"),
 }

@@ -17,7 +17,7 @@ MOVEMENTS: dict[PostingKind, LazyString] = {
     PostingKind.PAID: _l("Paid out"),
     PostingKind.RETURN: _l("Withdrawal returned"),
     PostingKind.TAX: _l("Tax withheld"),
-    PostingKind.FEE: _l("Fee"),
+    PostingKind.FEE: _l("Withdrawal fee"),
     PostingKind.WRITE_OFF: _l("Debt written off"),
     PostingKind.TAX_BACK: _l("Tax given back"),
 }

@@ -141,9 +141,9 @@ def _csv() -> ResponseReturnValue:
         _("Real name"),
         _("Payouts"),
         _("Gross"),
-        _("Tax"),
+        _("Withholding tax"),
         _("Tax given back"),
-        _("Fee"),
+        _("Withdrawal fee"),
         _("Net"),
         _("Still on its way"),
     )
